@@ -1,1 +1,61 @@
-"""Placeholder."""
+"""The command line: one verb a file; every verb only reads its arguments, calls the library and prints."""
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cgsim import __version__
+from cgsim.cli import analyze, generate, importing
+from cgsim.errors import InputError
+
+app = typer.Typer(
+    name="cgsim",
+    help="Learned coarse-grained molecular dynamics with very large time steps.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+importing.register(app)
+analyze.register(app)
+generate.register(app)
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cgsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Learned coarse-grained molecular dynamics with very large time steps."""
+
+
+def main() -> None:
+    """Run the command line; a mistake in the input is one line on stderr and exit code 2, never a traceback."""
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        app()
+    except InputError as error:
+        errors.print(f"error: {error}")
+        sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        errors.print("interrupted; what was finished is kept")
+        sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
+            raise
+        errors.print(f"error: {error.filename or 'output'}: {os.strerror(error.errno)}")
+        sys.exit(EXIT_BAD_INPUT)
