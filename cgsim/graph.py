@@ -1,0 +1,113 @@
+"""From bead positions to a graph: every pair within the cutoff and every bead bond, in PyG's edge order."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from cgsim.geometry.neighbors import neighbor_pairs
+from cgsim.geometry.periodic import minimum_image
+from cgsim.typing import Bool, Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class BeadBatch:
+    """What does not change while a batch of systems moves; systems stand one after the other.
+
+    Attributes:
+        sizes: number of beads of each system.
+        bead_class: [beads], index into the model's bead classes.
+        masses: [beads].
+        bond_index: [2, bonds], each bond once.
+        cell: [graphs, 3, 3], rows are lattice vectors; zeros for open boundaries.
+        embedding: [beads, features], the chemistry of each bead.
+    """
+
+    sizes: tuple[int, ...]
+    bead_class: Int[Tensor, " beads"]
+    masses: Float[Tensor, " beads"]
+    bond_index: Int[Tensor, "2 bonds"]
+    cell: Float[Tensor, "graphs 3 3"]
+    embedding: Float[Tensor, "beads features"]
+
+    @cached_property
+    def graph_index(self) -> Int[Tensor, " beads"]:
+        """Which system each bead belongs to."""
+        sizes = torch.tensor(self.sizes, device=self.masses.device)
+        return torch.repeat_interleave(torch.arange(len(self.sizes), device=self.masses.device), sizes)
+
+    @cached_property
+    def is_periodic(self) -> Bool[Tensor, " graphs"]:
+        """Which systems have a cell."""
+        periodic: Tensor = (self.cell != 0).any(dim=-1).any(dim=-1)
+        return periodic
+
+    def remove_drift(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, "beads 3"]:
+        """Subtract the displacement of the centre of mass in periodic systems; leave open systems alone.
+
+        The total momentum of a periodic box is zero in MD, so its centre of mass does not move; independent noise
+        would move it and add to every mean squared displacement. A single chain in implicit solvent does diffuse.
+        """
+        total = self.masses.new_zeros(len(self.sizes)).index_add(0, self.graph_index, self.masses)
+        moment = displacements.new_zeros(len(self.sizes), 3)
+        moment = moment.index_add(0, self.graph_index, self.masses[:, None] * displacements)
+        drift = moment / total[:, None] * self.is_periodic[:, None]
+        return displacements - drift[self.graph_index]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Directed edges with the lattice shift of each, so that vectors follow the positions by one subtraction.
+
+    Attributes:
+        edge_index: [2, edges]; row 0 sends, row 1 receives and is ascending.
+        shifts: [edges, 3], length.
+        is_bond: [edges], whether the edge is a bead bond (its nearest image only).
+    """
+
+    edge_index: Int[Tensor, "2 edges"]
+    shifts: Float[Tensor, "edges 3"]
+    is_bond: Bool[Tensor, " edges"]
+
+    def edge_vectors(self, positions: Float[Tensor, "beads 3"]) -> Float[Tensor, "edges 3"]:
+        """Vectors from receiver to sender, differentiable with respect to positions."""
+        return positions[self.edge_index[0]] + self.shifts - positions[self.edge_index[1]]
+
+    @cached_property
+    def undirected(self) -> Int[Tensor, " pairs"]:
+        """Edges that name each unordered pair (and image) once; a bead's own images are left out."""
+        return torch.nonzero(self.edge_index[0] < self.edge_index[1]).ravel()
+
+
+def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoff: float) -> Graph:
+    """Connect all pairs within the cutoff (length; may be infinite for open systems) and all bonded beads.
+
+    A bond longer than the cutoff stays an edge and keeps its label. Beads may stand anywhere, in or out of the cell.
+    """
+    with torch.no_grad():
+        pairs = neighbor_pairs(positions, batch.sizes, batch.cell, cutoff)
+        n = len(positions)
+        bonds = torch.cat([batch.bond_index, batch.bond_index.flip(0)], dim=1)
+        raw = positions[bonds[0]] - positions[bonds[1]]
+        cell_of_bond = batch.cell[batch.graph_index[bonds[0]]]
+        nearest = minimum_image(raw[:, None, :], cell_of_bond)[:, 0]
+        bond_keys, order = (bonds[1] * n + bonds[0]).sort()
+        bond_vectors = nearest[order]
+
+        pair_keys = pairs.receiver * n + pairs.sender
+        if len(bond_keys) == 0:
+            is_bond = torch.zeros_like(pair_keys, dtype=torch.bool)
+            return Graph(torch.stack([pairs.sender, pairs.receiver]), pairs.shifts, is_bond)
+        where = torch.searchsorted(bond_keys, pair_keys).clamp(max=len(bond_keys) - 1)
+        vectors = positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]
+        same_image = (vectors - bond_vectors[where]).abs().amax(dim=-1) < 1e-3 * (1.0 + vectors.abs().amax(dim=-1))
+        is_bond = (bond_keys[where] == pair_keys) & same_image
+        found = torch.zeros_like(bond_keys, dtype=torch.bool)
+        found[where[is_bond]] = True
+        long = ~found
+        sender, receiver = bond_keys[long] % n, bond_keys[long] // n
+        edge_index = torch.stack([torch.cat([pairs.sender, sender]), torch.cat([pairs.receiver, receiver])])
+        shifts = torch.cat([pairs.shifts, bond_vectors[long] - positions[sender] + positions[receiver]])
+        is_bond = torch.cat([is_bond, torch.ones_like(sender, dtype=torch.bool)])
+        receiver_order = edge_index[1].argsort(stable=True)
+        return Graph(edge_index[:, receiver_order], shifts[receiver_order], is_bond[receiver_order])
