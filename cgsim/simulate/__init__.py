@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Rollouts: draw, refine, watch, repeat."""

@@ -1,0 +1,109 @@
+"""The dynamics GNN: a Gaussian of the displacements of all beads over one lag time."""
+
+import math
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from torch import nn
+from torch.nn import functional as F
+
+from cgsim.graph import BeadBatch, Graph
+from cgsim.models.equivariant import RadialBasis, safe_norm
+from cgsim.models.gaussian import GaussianDisplacement, PairPrecision
+from cgsim.models.interface import GraphFeatures, Latents
+from cgsim.models.message_passing import mlp
+from cgsim.models.network import FeatureSizes, NetworkSettings, make_body, zero_last_layer
+from cgsim.models.normalization import Normalization, Scales
+from cgsim.typing import Float, Tensor
+
+SOFTPLUS_ONE = math.log(math.e - 1.0)  # softplus of this is 1
+PAIR_BIAS = -1.0  # softplus(-1) = 0.31: neighbours start weakly coupled
+
+
+class DynamicsSettings(BaseModel):
+    """The dynamics GNN.
+
+    Attributes:
+        network: its message-passing body.
+        target: what the mean describes: the ``displacement`` x(t+1) - x(t), or the ``acceleration``
+            x(t+1) - 2 x(t) + x(t-1) of the published model, which continues the last displacement.
+        noise: ``independent`` beads (published) or correlated neighbours (``pair``).
+        std_floor: smallest standard deviation of a bead, length.
+        cutoff: range of the edges, length; infinite connects every pair of an open system.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: NetworkSettings = NetworkSettings()
+    target: Literal["displacement", "acceleration"] = "displacement"
+    noise: Literal["pair", "independent"] = "pair"
+    std_floor: float = Field(default=0.02, ge=0)
+    cutoff: PositiveFloat = math.inf
+
+
+class DynamicsNetwork(nn.Module):
+    """From history and chemistry to the Gaussian of the next displacement, in units of one reference scale."""
+
+    def __init__(self, settings: DynamicsSettings, scales: Scales, n_history: int, embedding_size: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.normalization = Normalization(scales)
+        n_classes = len(scales.class_names)
+        sizes = FeatureSizes(
+            node_scalars=embedding_size + n_classes + 1, node_vectors=n_history - 1, edge_scalars=1, edge_vectors=1
+        )
+        radial_range = scales.radial_range / scales.length
+        network = settings.network
+        self.n_classes = n_classes
+        self.body = make_body(network, sizes, radial_range=radial_range, mean_degree=scales.mean_degree)
+        self.mean_readout = nn.Linear(network.n_vectors, 1, bias=False)
+        nn.init.zeros_(self.mean_readout.weight)
+        self.std_readout = zero_last_layer(mlp(network.latent, 1, latent=network.latent, n_hidden=1, norm=False))
+        if settings.noise == "pair":
+            self.pair_radial = RadialBasis(network.n_radial, radial_range)
+            pair_size = 2 * network.latent + network.n_radial + 2
+            readout = mlp(pair_size, 2, latent=network.latent, n_hidden=1, norm=False)
+            self.pair_readout = zero_last_layer(readout)
+
+    def forward(
+        self, batch: BeadBatch, history: Float[Tensor, "beads history 3"], graph: Graph
+    ) -> tuple[GaussianDisplacement, Latents]:
+        """Gaussian of displacement / ``normalization.reference``, and the latents that condition the refiner."""
+        scale = self.normalization.displacement(batch.bead_class)[:, None]
+        class_one_hot = F.one_hot(batch.bead_class, self.n_classes).to(history.dtype)
+        masses = self.normalization.mass(batch.masses, batch.bead_class)
+        vectors = graph.edge_vectors(history[:, -1]) / self.normalization.length
+        is_bond = graph.is_bond.to(history.dtype)[:, None]
+        latents: Latents = self.body(
+            GraphFeatures(
+                node_scalars=torch.cat([batch.embedding, class_one_hot, masses[:, None]], dim=-1),
+                node_vectors=self.normalization.history(history, batch.bead_class),
+                edge_index=graph.edge_index,
+                edge_scalars=is_bond,
+                edge_vectors=vectors[:, None, :],
+            )
+        )
+        mean = self.mean_readout(latents.vectors.transpose(1, 2))[..., 0] * scale
+        if self.settings.target == "acceleration":
+            mean = mean + history[:, -1] - history[:, -2]
+        std = F.softplus(self.std_readout(latents.scalars) + SOFTPLUS_ONE) * scale + self.settings.std_floor
+        reference = self.normalization.reference
+        precision = (reference / std[:, 0]).square()
+        pairs = self._pairs(latents, graph, vectors, is_bond, scale[:, 0] / reference)
+        return GaussianDisplacement(mean / reference, precision, pairs, batch.sizes), latents
+
+    def _pairs(self, latents: Latents, graph: Graph, vectors: Tensor, is_bond: Tensor, scale: Tensor) -> PairPrecision:
+        chosen = graph.undirected if self.settings.noise == "pair" else graph.undirected[:0]
+        pair_index, vectors = graph.edge_index[:, chosen], vectors[chosen]
+        lengths = safe_norm(vectors)
+        directions = vectors / lengths[:, None]
+        if self.settings.noise != "pair":
+            return PairPrecision(pair_index, directions, lengths, lengths)
+        first, second = latents.scalars[pair_index[0]], latents.scalars[pair_index[1]]
+        radial = self.pair_radial(lengths)
+        features = torch.cat([first + second, first * second, radial, is_bond[chosen]], dim=-1)
+        weights = (
+            F.softplus(self.pair_readout(features) + PAIR_BIAS) / (scale[pair_index[0]] * scale[pair_index[1]])[:, None]
+        )
+        return PairPrecision(pair_index, directions, weights[:, 0], weights[:, 1])

@@ -1,0 +1,187 @@
+"""The embedding GNN: the chemistry of each bead from the molecular graph alone, once per system (Fu et al. 2023)."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from rdkit.Chem import GetPeriodicTable
+from torch import nn
+
+from cgsim.errors import InputError, nearest
+from cgsim.mapping import Mapping
+from cgsim.models.interface import GraphFeatures
+from cgsim.models.message_passing import MessagePassingBody, mlp, sum_to_receivers
+from cgsim.trajectory import System
+from cgsim.typing import Float, Int, Tensor
+
+
+class EmbeddingSettings(BaseModel):
+    """Size of the embedding GNN; the defaults are the published ones.
+
+    Attributes:
+        type_size: width of the learned vector of each atom type.
+        latent: width of the messages.
+        n_steps: rounds of message passing.
+        n_hidden: hidden layers of each MLP.
+        size: width of a bead's embedding.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type_size: int = Field(default=32, ge=1)
+    latent: int = Field(default=64, ge=4)
+    n_steps: int = Field(default=7, ge=1)
+    n_hidden: int = Field(default=2, ge=1)
+    size: int = Field(default=128, ge=1)
+
+
+def atom_types(atoms: System) -> list[str]:
+    """Type of each atom, as the model knows it: element and number of bonds (``"O2"``, ``"Li0"``).
+
+    It means the same whatever force field or engine the topology came from. Particles without an element (bead-spring
+    models) keep the name that the topology gives them.
+    """
+    table = GetPeriodicTable()
+    return [
+        f"{table.GetElementSymbol(int(z))}{degree}" if z else atoms.type_names[t]
+        for z, degree, t in zip(atoms.atomic_numbers, atoms.degree, atoms.particle_type, strict=True)
+    ]
+
+
+def _bond_types(atoms: System, types: list[str]) -> list[str]:
+    return ["-".join(sorted((types[i], types[j]))) for i, j in atoms.bond_index.T]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Atom and bond types that a model has learned, in the order of their embedding rows."""
+
+    atom_types: tuple[str, ...]
+    bond_types: tuple[str, ...]
+    mean_mass: float
+
+    @classmethod
+    def of(cls, systems: list[System]) -> Self:
+        """Collect the types of all training systems."""
+        atoms: set[str] = set()
+        bonds: set[str] = set()
+        for system in systems:
+            types = atom_types(system)
+            atoms.update(types)
+            bonds.update(_bond_types(system, types))
+        return cls(
+            tuple(sorted(atoms)), tuple(sorted(bonds)), float(np.concatenate([s.masses for s in systems]).mean())
+        )
+
+
+@dataclass(frozen=True)
+class AtomGraph:
+    """The molecular graph of one system in the indices of a vocabulary, and which atoms make which bead.
+
+    Attributes:
+        atom_type: [atoms], row of the atom embedding.
+        bond_index: [2, bonds], each bond once.
+        bond_type: [bonds], row of the bond embedding; 0 for a pair of known atoms never seen bonded.
+        masses: [atoms], in units of the vocabulary's mean mass.
+        bead_of_atom: [atoms].
+        n_beads: number of beads.
+    """
+
+    atom_type: Int[Tensor, " atoms"]
+    bond_index: Int[Tensor, "2 bonds"]
+    bond_type: Int[Tensor, " bonds"]
+    masses: Float[Tensor, " atoms"]
+    bead_of_atom: Int[Tensor, " atoms"]
+    n_beads: int
+
+    @classmethod
+    def of(cls, atoms: System, mapping: Mapping, vocabulary: Vocabulary, source: str) -> Self:
+        """Translate a system into a model's vocabulary.
+
+        Raises:
+            InputError: if the system has atom types the model has never seen; the message names them.
+        """
+        types = atom_types(atoms)
+        row = {name: i for i, name in enumerate(vocabulary.atom_types)}
+        unknown = sorted(set(types) - set(row))
+        if unknown:
+            raise InputError(
+                f"{source}: atom type {unknown[0]!r} (element and number of bonds) is unknown to the model"
+                f"{nearest(unknown[0], list(vocabulary.atom_types))}; train on systems that contain "
+                f"{', '.join(unknown)}"
+            )
+        bond_row = {name: i + 1 for i, name in enumerate(vocabulary.bond_types)}
+        return cls(
+            atom_type=torch.tensor([row[t] for t in types]),
+            bond_index=torch.from_numpy(atoms.bond_index),
+            bond_type=torch.tensor([bond_row.get(b, 0) for b in _bond_types(atoms, types)], dtype=torch.int64),
+            masses=torch.from_numpy(atoms.masses / vocabulary.mean_mass).float(),
+            bead_of_atom=torch.from_numpy(mapping.bead_of_atom),
+            n_beads=mapping.n_beads,
+        )
+
+    def to(self, device: torch.device) -> "AtomGraph":
+        """Move to a device."""
+        return AtomGraph(
+            self.atom_type.to(device),
+            self.bond_index.to(device),
+            self.bond_type.to(device),
+            self.masses.to(device),
+            self.bead_of_atom.to(device),
+            self.n_beads,
+        )
+
+    @staticmethod
+    def concatenate(graphs: "list[AtomGraph]") -> "AtomGraph":
+        """Put several systems one after the other."""
+        atom_start = np.cumsum([0] + [len(g.atom_type) for g in graphs])
+        bead_start = np.cumsum([0] + [g.n_beads for g in graphs])
+        return AtomGraph(
+            torch.cat([g.atom_type for g in graphs]),
+            torch.cat([g.bond_index + int(s) for g, s in zip(graphs, atom_start, strict=False)], dim=1),
+            torch.cat([g.bond_type for g in graphs]),
+            torch.cat([g.masses for g in graphs]),
+            torch.cat([g.bead_of_atom + int(s) for g, s in zip(graphs, bead_start, strict=False)]),
+            int(bead_start[-1]),
+        )
+
+
+class EmbeddingNetwork(nn.Module):
+    """Bead embedding = mean over its atoms of the output of a graph network on the bonds."""
+
+    def __init__(self, settings: EmbeddingSettings, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.atom_embedding = nn.Embedding(len(vocabulary.atom_types), settings.type_size)
+        self.bond_embedding = nn.Embedding(len(vocabulary.bond_types) + 1, settings.type_size, padding_idx=0)
+        self.body = MessagePassingBody(
+            node_scalars=settings.type_size + 1,
+            node_vectors=0,
+            edge_scalars=settings.type_size,
+            edge_vectors=0,
+            latent=settings.latent,
+            n_steps=settings.n_steps,
+            n_hidden=settings.n_hidden,
+            n_vectors=1,
+        )
+        self.readout = mlp(settings.latent, settings.size, latent=settings.latent, n_hidden=1, norm=True)
+
+    def forward(self, graph: AtomGraph) -> Float[Tensor, "beads embedding"]:
+        """Embed every bead."""
+        types = self.atom_embedding(graph.atom_type)
+        ends = torch.cat([graph.bond_index, graph.bond_index.flip(0)], dim=1)
+        bond_types = torch.cat([graph.bond_type, graph.bond_type])
+        edges = types[ends[0]] + types[ends[1]] + self.bond_embedding(bond_types)
+        no_vectors = types.new_zeros(len(types), 0, 3)
+        features = GraphFeatures(
+            torch.cat([types, graph.masses[:, None]], dim=-1),
+            no_vectors,
+            ends,
+            edges,
+            edges.new_zeros(len(edges), 0, 3),
+        )
+        atoms = self.readout(self.body(features).scalars)
+        counts = torch.bincount(graph.bead_of_atom, minlength=graph.n_beads)
+        beads: Tensor = sum_to_receivers(atoms, graph.bead_of_atom, graph.n_beads) / counts[:, None]
+        return beads

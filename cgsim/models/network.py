@@ -1,0 +1,81 @@
+"""One choice for every network of the simulator: which message-passing body, and how large."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from cgsim.models.equivariant import EquivariantBody
+from cgsim.models.message_passing import MessagePassingBody
+
+
+class NetworkSettings(BaseModel):
+    """Size and kind of a message-passing body.
+
+    Attributes:
+        kind: ``plain`` is the published network, ``equivariant`` keeps scalars and vectors apart.
+        latent: width of the scalar channels.
+        n_steps: rounds of message passing.
+        n_hidden: hidden layers of each MLP (plain body only).
+        n_vectors: vector channels (in the plain body only the number of vectors it gives out).
+        n_radial: number of radial basis functions of the lengths (equivariant body only).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["plain", "equivariant"] = "equivariant"
+    latent: int = Field(default=64, ge=4)
+    n_steps: int = Field(default=3, ge=1)
+    n_hidden: int = Field(default=2, ge=1)
+    n_vectors: int = Field(default=16, ge=1)
+    n_radial: int = Field(default=16, ge=2)
+
+
+@dataclass(frozen=True)
+class FeatureSizes:
+    """How many scalars and vectors nodes and edges bring."""
+
+    node_scalars: int
+    node_vectors: int
+    edge_scalars: int
+    edge_vectors: int
+
+
+def make_body(
+    settings: NetworkSettings, sizes: FeatureSizes, *, radial_range: float, mean_degree: float
+) -> MessagePassingBody | EquivariantBody:
+    """Build the body that the settings name.
+
+    Args:
+        settings: kind and size.
+        sizes: number of input features.
+        radial_range: largest length of interest, in the (scaled) unit of the edge vectors.
+        mean_degree: typical number of edges of a node.
+    """
+    if settings.kind == "plain":
+        return MessagePassingBody(
+            **vars(sizes),
+            latent=settings.latent,
+            n_steps=settings.n_steps,
+            n_hidden=settings.n_hidden,
+            n_vectors=settings.n_vectors,
+        )
+    return EquivariantBody(
+        **vars(sizes),
+        latent=settings.latent,
+        n_steps=settings.n_steps,
+        n_vectors=settings.n_vectors,
+        n_radial=settings.n_radial,
+        radial_range=radial_range,
+        mean_degree=mean_degree,
+    )
+
+
+def zero_last_layer(readout: nn.Sequential) -> nn.Sequential:
+    """Start a readout at zero, so that training begins at the normalisation itself."""
+    last = readout[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return readout

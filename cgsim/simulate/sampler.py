@@ -1,0 +1,117 @@
+"""Refinement of a drawn configuration by a denoiser: annealed Langevin dynamics and faster ways down the noise levels.
+
+Everything here knows only ``denoise(positions, noise_level) -> expected clean positions``; the score of the noised
+density is ``(denoise(y, sigma) - y) / sigma^2`` (Tweedie's formula).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from cgsim.typing import Float, Tensor
+
+Denoise = Callable[[Tensor, float], Tensor]
+
+
+class SamplerSettings(BaseModel):
+    """How a draw is refined.
+
+    Attributes:
+        method: ``heun``: second-order steps of the probability-flow equation with some noise put back (Karras et al.
+            2022, algorithm 2); ``langevin``: annealed Langevin with steps proportional to sigma^2 (Song & Ermon 2020);
+            ``ancestral``: one stochastic first-order step a level; ``published``: constant Langevin step at all levels.
+        start: highest noise level, length; ``matched`` takes the dynamics model's own error on its training data.
+        end: lowest noise level, length; the last step is always a denoising step, except in ``published``.
+        n_levels: number of noise levels, spaced geometrically.
+        n_steps: Langevin steps at each level.
+        step_size: ``langevin``: step in units of sigma^2; ``published``: the constant step, length^2.
+        churn: ``heun``: how much noise is put back at each level; 0 is deterministic.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["heun", "langevin", "ancestral", "published"] = "heun"
+    start: PositiveFloat | Literal["matched"] = "matched"
+    end: PositiveFloat = 0.1
+    n_levels: int = Field(default=5, ge=1)
+    n_steps: int = Field(default=1, ge=1)
+    step_size: PositiveFloat = 0.3
+    churn: float = Field(default=0.0, ge=0.0, le=1.0)
+
+    @property
+    def n_calls(self) -> int:
+        """Network calls of one refinement."""
+        per_level = {"heun": 2, "ancestral": 1, "langevin": self.n_steps, "published": self.n_steps}[self.method]
+        return self.n_levels * per_level - (self.method == "heun") + (self.method == "langevin")
+
+
+def noise_levels(start: float, end: float, n_levels: int) -> list[float]:
+    """Geometric series of descending noise levels."""
+    if n_levels == 1:
+        return [start]
+    return [start * (end / start) ** (i / (n_levels - 1)) for i in range(n_levels)]
+
+
+def refine(
+    denoise: Denoise,
+    positions: Float[Tensor, "beads 3"],
+    settings: SamplerSettings,
+    start: float,
+    generator: torch.Generator,
+) -> Float[Tensor, "beads 3"]:
+    """Refine drawn positions.
+
+    Args:
+        denoise: the denoiser.
+        positions: the draw; noise of the first level is added to it, except in ``published``.
+        settings: method and levels.
+        start: the first noise level, length.
+        generator: the only source of randomness.
+
+    Returns:
+        Positions at noise zero (``published``: as the last Langevin step leaves them).
+    """
+    levels = noise_levels(start, min(settings.end, start), settings.n_levels)
+
+    def noise() -> Tensor:
+        return torch.randn(positions.shape, generator=generator, dtype=positions.dtype, device=positions.device)
+
+    if settings.method == "published":
+        for level in levels:
+            for _ in range(settings.n_steps):
+                score = (denoise(positions, level) - positions) / level**2
+                positions = positions + settings.step_size * score + (2.0 * settings.step_size) ** 0.5 * noise()
+        return positions
+    positions = positions + start * noise()
+    if settings.method == "langevin":
+        for level in levels:
+            step = settings.step_size * level**2
+            for _ in range(settings.n_steps):
+                score = (denoise(positions, level) - positions) / level**2
+                positions = positions + step * score + (2.0 * step) ** 0.5 * noise()
+        return denoise(positions, levels[-1])
+    for level, below in zip(levels, [*levels[1:], 0.0], strict=True):
+        if settings.method == "ancestral":
+            clean = denoise(positions, level)
+            ratio = (below / level) ** 2
+            positions = clean + ratio * (positions - clean) + below * (1.0 - ratio) ** 0.5 * noise()
+        else:
+            positions = _heun_step(denoise, positions, level, below, settings.churn, noise)
+    return positions
+
+
+def _heun_step(
+    denoise: Denoise, positions: Tensor, level: float, below: float, churn: float, noise: Callable[[], Tensor]
+) -> Tensor:
+    """One step of Karras et al. (2022), algorithm 2; the last one, to zero, is a plain denoising step."""
+    raised = level * (1.0 + churn) if below > 0 else level
+    if raised > level:
+        positions = positions + (raised**2 - level**2) ** 0.5 * noise()
+    slope = (positions - denoise(positions, raised)) / raised
+    ahead = positions + (below - raised) * slope
+    if below == 0.0:
+        return ahead
+    slope_ahead = (ahead - denoise(ahead, below)) / below
+    return positions + (below - raised) * 0.5 * (slope + slope_ahead)

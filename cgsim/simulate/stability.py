@@ -1,0 +1,122 @@
+"""Health of a rollout: not-a-number, overlapping beads, torn bonds."""
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from cgsim.geometry.neighbors import neighbor_pairs
+from cgsim.geometry.periodic import minimum_image
+from cgsim.graph import BeadBatch
+from cgsim.typing import Float, Tensor
+
+
+class TrainingRange(BaseModel):
+    """What the training data contained; a rollout that leaves it by far is not to be trusted.
+
+    Attributes:
+        longest_bond: longest bead bond in the training data, length; 0 without bonds.
+        closest_pair: [classes][classes], closest approach of two beads, length; infinite where no pair was seen.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    longest_bond: float
+    closest_pair: tuple[tuple[float, ...], ...]
+
+
+class HealthSettings(BaseModel):
+    """When a rollout is stopped.
+
+    Attributes:
+        bond_stretch: a bond is torn when longer than this times the longest bond of the training data.
+        overlap: beads overlap when closer than this times the closest approach in the training data.
+        patience: steps in a row that may show an overlap or a torn bond before the rollout is stopped: one large step
+            may pass through a configuration that the next one repairs, and soft beads do meet.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bond_stretch: float = Field(default=2.0, gt=1.0)
+    overlap: float = Field(default=0.5, gt=0.0, le=1.0)
+    patience: int = Field(default=10, ge=1)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one system at one step: the kind, and the sentence that says it."""
+
+    kind: str
+    message: str
+
+
+class HealthMonitor:
+    """Checks every step of a batch of systems and says when one of them has to stop."""
+
+    def __init__(self, batch: BeadBatch, trained: TrainingRange, settings: HealthSettings, unit: str) -> None:
+        self.batch, self.settings, self.unit = batch, settings, unit
+        self.trained = trained
+        self.closest = torch.tensor(trained.closest_pair, device=batch.masses.device)
+        self.n_overlaps = [0] * len(batch.sizes)
+        self.n_torn = [0] * len(batch.sizes)
+        self._in_a_row = [{"overlap": 0, "torn bond": 0} for _ in batch.sizes]
+        finite = self.closest[torch.isfinite(self.closest)]
+        self._overlap_cutoff = float(finite.max()) * settings.overlap if len(finite) else 0.0
+
+    def check(self, positions: Float[Tensor, "beads 3"], step: int) -> dict[int, Finding]:
+        """Look at one configuration.
+
+        Args:
+            positions: of all systems, in or out of their cells.
+            step: number of the step, for the message.
+
+        Returns:
+            The systems that have to stop now, and why.
+        """
+        verdicts: dict[int, Finding] = {}
+        broken = ~torch.isfinite(positions).all(dim=-1)
+        for graph in set(self.batch.graph_index[broken].tolist()):
+            verdicts[graph] = Finding("not a number", f"step {step}: a position is not finite")
+        safe = torch.where(broken[:, None], torch.zeros_like(positions), positions)
+        found = {**self._torn(safe), **self._overlapping(safe)}
+        for graph in range(len(self.batch.sizes)):
+            for kind, row in self._in_a_row[graph].items():
+                finding = found.get((graph, kind))
+                self._in_a_row[graph][kind] = row + 1 if finding else 0
+                if finding and row + 1 >= self.settings.patience and graph not in verdicts:
+                    text = f"step {step}: {finding.message} ({row + 1} steps in a row)"
+                    verdicts[graph] = Finding(kind, text)
+        return verdicts
+
+    def _torn(self, positions: Tensor) -> dict[tuple[int, str], Finding]:
+        i, j = self.batch.bond_index
+        if not len(i):
+            return {}
+        cell = self.batch.cell[self.batch.graph_index[i]]
+        lengths = minimum_image((positions[i] - positions[j])[:, None], cell)[:, 0].norm(dim=-1)
+        limit = self.settings.bond_stretch * self.trained.longest_bond
+        found = {}
+        for bond in torch.nonzero(lengths > limit).ravel().tolist():
+            graph = int(self.batch.graph_index[i[bond]])
+            self.n_torn[graph] += 1
+            text = f"bond {int(i[bond]) + 1}-{int(j[bond]) + 1} is {float(lengths[bond]):.3g} {self.unit} long, "
+            text += f"at most {self.trained.longest_bond:.3g} in training"
+            found[graph, "torn bond"] = Finding("torn bond", text)
+        return found
+
+    def _overlapping(self, positions: Tensor) -> dict[tuple[int, str], Finding]:
+        if self._overlap_cutoff == 0.0:
+            return {}
+        pairs = neighbor_pairs(positions, self.batch.sizes, self.batch.cell, self._overlap_cutoff)
+        distances = (positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]).norm(dim=-1)
+        limits = self.closest[self.batch.bead_class[pairs.sender], self.batch.bead_class[pairs.receiver]]
+        close = (distances < self.settings.overlap * limits) & (pairs.sender < pairs.receiver)
+        found = {}
+        for pair in torch.nonzero(close).ravel().tolist():
+            i, j = int(pairs.receiver[pair]), int(pairs.sender[pair])
+            graph = int(self.batch.graph_index[i])
+            self.n_overlaps[graph] += 1
+            text = f"beads {i + 1} and {j + 1} are {float(distances[pair]):.3g} {self.unit} apart, "
+            text += f"never below {float(limits[pair]):.3g} in training"
+            found[graph, "overlap"] = Finding("overlap", text)
+        return found
