@@ -47,9 +47,10 @@ class System:
         bad = np.flatnonzero(~(self.masses > 0))
         if bad.size:
             raise InputError(
-                f"mass of particle {bad[0] + 1} ({self.names[bad[0]]}) is {self.masses[bad[0]]:g}, expected a positive mass"
+                f"mass of particle {bad[0] + 1} ({self.names[bad[0]]}) is {self.masses[bad[0]]:g}, "
+                "expected a positive mass"
             )
-        if self.bond_index.size and not (0 <= self.bond_index.min() and self.bond_index.max() < n):
+        if self.bond_index.size and not (self.bond_index.min() >= 0 and self.bond_index.max() < n):
             raise InputError(f"bonds name particle {self.bond_index.max() + 1}, but there are {n} particles")
 
     @property
@@ -119,7 +120,9 @@ class Trajectory:
     @property
     def unwrapped_positions(self) -> Float64[Array, "frames particles 3"]:
         """Positions with their images added, in double precision; allocates the whole array."""
-        return self.wrapped_positions.astype(np.float64) + self.image_flags.astype(np.float64) @ self.cell
+        shifts: Float64[Array, "frames particles 3"] = self.image_flags.astype(np.float64) @ self.cell
+        unwrapped: Float64[Array, "frames particles 3"] = self.wrapped_positions + shifts
+        return unwrapped
 
     def __getitem__(self, frames: slice) -> "Trajectory":
         """Return some frames, without copying."""

@@ -1,0 +1,72 @@
+"""How a store is laid out in HDF5; the one place that both the writer and the reader of stores look at.
+
+Layout (H5MD 1.1, de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546 (2014), plus our own group below
+``/parameters``)::
+
+    /h5md                             version, author, creator
+    /particles/all/position,image     value [frames, particles, 3], step, time
+    /particles/all/box                edges: value [frames, 3, 3], step, time (no edges: no cell)
+    /particles/all/species,mass,charge
+    /connectivity/bonds               [bonds, 2]
+    /parameters/cgsim                 version, units, type_names, names, atomic_numbers, molecule_id,
+                                      atoms/ (the atoms beneath beads), documents/ (JSON texts)
+
+Positions lie in the box in float32, images are int32: the sum is exact over any number of box lengths.
+"""
+
+from typing import Any
+
+import h5py
+import numpy as np
+
+from cgsim.trajectory.trajectory import System
+from cgsim.typing import Array
+from cgsim.units import UnitSystem
+
+STORE_VERSION = (1, 0)
+H5MD_VERSION = (1, 1)
+PARTICLES = "particles/all"
+PARAMETERS = "parameters/cgsim"
+LOSSLESS = {"shuffle": True, "compression": "gzip", "compression_opts": 4}
+
+
+def write_system(group: Any, system: System) -> None:
+    """Write all arrays of a system below an HDF5 group."""
+    arrays: dict[str, Array] = {
+        "species": system.particle_type,
+        "atomic_numbers": system.atomic_numbers,
+        "mass": system.masses,
+        "charge": system.charges,
+        "bonds": system.bond_index.T,
+        "molecule_id": system.molecule_id,
+        "type_names": _utf8(system.type_names),
+        "names": _utf8(system.names),
+    }
+    for name, values in arrays.items():
+        filters = LOSSLESS if values.size else {}
+        group.create_dataset(name, data=values, **filters)
+
+
+def read_system(group: Any) -> System:
+    """Read back what :func:`write_system` wrote; the group's attribute ``units`` tells the units."""
+    return System(
+        units=UnitSystem(group.attrs["units"]),
+        particle_type=group["species"][:],
+        type_names=_strings(group["type_names"][:]),
+        names=_strings(group["names"][:]),
+        atomic_numbers=group["atomic_numbers"][:],
+        masses=group["mass"][:],
+        charges=group["charge"][:],
+        bond_index=np.ascontiguousarray(group["bonds"][:].T),
+        molecule_id=group["molecule_id"][:],
+    )
+
+
+def _utf8(texts: tuple[str, ...]) -> Array:
+    encoded = [text.encode() for text in texts]
+    width = max((len(text) for text in encoded), default=1) or 1
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", width))
+
+
+def _strings(values: Array) -> tuple[str, ...]:
+    return tuple(value.decode() for value in values)

@@ -1,0 +1,37 @@
+"""Small systems for the tests of this folder."""
+
+import numpy as np
+
+from cgsim.trajectory import System, Trajectory
+from cgsim.units import UnitSystem
+
+ORTHORHOMBIC = np.diag([10.0, 12.0, 14.0])
+TRICLINIC = np.array([[10.0, 0.0, 0.0], [3.0, 11.0, 0.0], [-2.0, 4.0, 12.0]])
+
+
+def chains_and_ion(n_chains: int = 2, length: int = 3) -> System:
+    """Short carbon chains and one lithium ion, with names that are not plain ASCII."""
+    n = n_chains * length + 1
+    bonds = [[c * length + i, c * length + i + 1] for c in range(n_chains) for i in range(length - 1)]
+    molecule = np.append(np.repeat(np.arange(n_chains), length), n_chains)
+    return System(
+        units=UnitSystem.MOLECULAR,
+        particle_type=np.append(np.zeros(n - 1, dtype=np.int64), 1),
+        type_names=("c3", "Li⁺"),
+        names=(*(f"Cα{i}" for i in range(n - 1)), "Li"),
+        atomic_numbers=np.append(np.full(n - 1, 6), 3),
+        masses=np.append(np.full(n - 1, 12.011), 6.94),
+        charges=np.append(np.full(n - 1, -1.0 / (n - 1)), 1.0),
+        bond_index=np.array(bonds, dtype=np.int64).reshape(-1, 2).T.copy(),
+        molecule_id=molecule,
+    )
+
+
+def random_trajectory(system: System, n_frames: int, cell: np.ndarray, seed: int = 0) -> Trajectory:
+    """Uniform positions in the cell with arbitrary images."""
+    rng = np.random.default_rng(seed)
+    shape = (n_frames, system.n_particles, 3)
+    cells = np.broadcast_to(cell, (n_frames, 3, 3)).copy()
+    wrapped = (rng.random(shape) @ cells).astype(np.float32)
+    images = rng.integers(-1000, 1000, shape).astype(np.int32) * bool(cells.any())
+    return Trajectory(system, wrapped, images.astype(np.int32), cells, 1.5 * np.arange(n_frames, dtype=np.float64))
