@@ -16,7 +16,7 @@ class TrainingRange(BaseModel):
 
     Attributes:
         longest_bond: longest bead bond in the training data, length; 0 without bonds.
-        closest_pair: [classes][classes], closest approach of two beads, length; infinite where no pair was seen.
+        closest_pair: [classes][classes], closest approach of two beads, length; 0 where no pair was seen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,8 +60,7 @@ class HealthMonitor:
         self.n_overlaps = [0] * len(batch.sizes)
         self.n_torn = [0] * len(batch.sizes)
         self._in_a_row = [{"overlap": 0, "torn bond": 0} for _ in batch.sizes]
-        finite = self.closest[torch.isfinite(self.closest)]
-        self._overlap_cutoff = float(finite.max()) * settings.overlap if len(finite) else 0.0
+        self._overlap_cutoff = float(self.closest.max()) * settings.overlap
 
     def check(self, positions: Float[Tensor, "beads 3"], step: int) -> dict[int, Finding]:
         """Look at one configuration.

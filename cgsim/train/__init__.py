@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Training: windows of trajectories in, a model with its card out."""

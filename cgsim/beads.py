@@ -1,0 +1,111 @@
+"""Stores as trajectories of beads: a store of atoms is mapped on the way in, a store of beads already carries its mapping."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cgsim.errors import InputError
+from cgsim.geometry import minimum_image, wrap
+from cgsim.mapping import Mapping, MappingSettings, partition
+from cgsim.trajectory import System, Trajectory
+from cgsim.trajectory.store import TrajectoryStore
+
+MAPPING_DOCUMENT = "mapping"
+
+
+@dataclass(frozen=True)
+class BeadStore:
+    """A store seen as beads.
+
+    Attributes:
+        store: the store on disk, of atoms or of beads.
+        atoms: the atoms, whose chemistry the embedding GNN reads.
+        mapping: atoms to beads.
+        is_mapped: whether the store already holds bead positions.
+    """
+
+    store: TrajectoryStore
+    atoms: System
+    mapping: Mapping
+    is_mapped: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the system: the file name without its suffix."""
+        return self.store.path.stem
+
+    @property
+    def beads(self) -> System:
+        """The beads as a system."""
+        return self.store.system if self.is_mapped else self.mapping.bead_system(self.atoms)
+
+    def read(self, frames: slice = slice(None)) -> Trajectory:
+        """Bead trajectory of some frames.
+
+        Raises:
+            InputError: if a bead bond reaches across half the cell, so that its nearest image is not defined.
+        """
+        return self._check(self.store.read(frames) if self.is_mapped else self._map(self.store.read(frames)))
+
+    def chunks(self) -> Iterator[Trajectory]:
+        """Bead trajectory piece by piece, in bounded memory."""
+        for piece in self.store.chunks():
+            yield self._check(piece if self.is_mapped else self._map(piece))
+
+    def documents(self) -> dict[str, Any]:
+        """What a store of these beads has to carry besides the trajectory."""
+        provenance = self.store.documents.get("provenance", {})
+        return {MAPPING_DOCUMENT: self.mapping.to_document(), "provenance": provenance}
+
+    def _map(self, trajectory: Trajectory) -> Trajectory:
+        positions = torch.from_numpy(self.mapping.map_positions(trajectory.unwrapped_positions))
+        wrapped, images = wrap(positions, torch.from_numpy(trajectory.cell))
+        return Trajectory(
+            self.mapping.bead_system(self.atoms),
+            wrapped.float().numpy(),
+            images.numpy(),
+            trajectory.cell,
+            trajectory.time,
+        )
+
+    def _check(self, trajectory: Trajectory) -> Trajectory:
+        if not (trajectory.is_periodic and trajectory.n_frames):
+            return trajectory
+        i, j = trajectory.system.bond_index
+        positions, cell = trajectory.unwrapped_positions[0], torch.from_numpy(trajectory.cell[0])
+        bonds = torch.from_numpy(positions[i] - positions[j])
+        wrong = np.flatnonzero(((minimum_image(bonds, cell) - bonds).norm(dim=-1) > 1e-3).numpy())
+        if wrong.size:
+            length = float(bonds[wrong[0]].norm())
+            raise InputError(
+                f"{self.store.path}: bead bond {i[wrong[0]] + 1}-{j[wrong[0]] + 1} is {length:.3g} {self.atoms.units.length}"
+                f" long, more than half the cell: use smaller beads (atoms_per_bead) or a larger cell"
+            )
+        return trajectory
+
+
+def open_beads(path: Path, settings: MappingSettings) -> BeadStore:
+    """Open a store as beads.
+
+    Args:
+        path: a store of atoms (it is mapped with ``settings``) or of beads (its own mapping is used).
+        settings: how atoms become beads.
+
+    Raises:
+        InputError: if the file is no store, or a rule of the settings does not fit the system.
+    """
+    store = TrajectoryStore(path)
+    if MAPPING_DOCUMENT in store.documents:
+        if store.atoms is None:
+            raise InputError(f"{path}: has a mapping but not the atoms that it maps")
+        mapping = Mapping.from_document(store.documents[MAPPING_DOCUMENT], str(path))
+        return BeadStore(store, store.atoms, mapping, is_mapped=True)
+    try:
+        mapping = partition(store.system, settings)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return BeadStore(store, store.system, mapping, is_mapped=False)

@@ -1,0 +1,135 @@
+"""Model files: weights as safetensors, everything else as a JSON card beside them; nothing that can run code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from cgsim import __version__
+from cgsim.errors import InputError
+from cgsim.mapping import MappingSettings
+from cgsim.models.embedding import Vocabulary
+from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.models.normalization import Scales
+from cgsim.simulate.sampler import SamplerSettings
+from cgsim.simulate.stability import TrainingRange
+from cgsim.units import UnitSystem
+
+FORMAT_VERSION = 1
+WEIGHTS, CARD = "model.safetensors", "model.json"
+
+
+class TrainingSystem(BaseModel):
+    """One trajectory the model was trained on.
+
+    Attributes:
+        file: name of the store.
+        mapping_hash: hash of its mapping.
+        data_hash: SHA-256 of the bead positions that were used.
+        n_beads: number of beads.
+        length: time used, unit of the store.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    mapping_hash: str
+    data_hash: str
+    n_beads: int
+    length: float
+
+
+class ModelCard(BaseModel):
+    """All that is needed to use a model, and to know what it is good for.
+
+    Attributes:
+        format_version: of this file.
+        cgsim_version: that wrote it.
+        name: of the experiment.
+        units: of every length and time here.
+        model: architecture.
+        mapping: how atoms became beads.
+        sampler: how draws are refined by default.
+        matched_start: the dynamics GNN's own error on its training data, length; what ``start: matched`` stands for.
+        atom_types, bond_types, mean_mass: the vocabulary.
+        scales: normalisation.
+        trained: range of the training data.
+        training_systems: what it was trained on.
+        figures: losses at the end of training.
+        experiment: the settings of the whole experiment as they were given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    cgsim_version: str = __version__
+    name: str
+    units: UnitSystem
+    model: ModelSettings
+    mapping: MappingSettings
+    sampler: SamplerSettings
+    matched_start: float
+    atom_types: tuple[str, ...]
+    bond_types: tuple[str, ...]
+    mean_mass: float
+    scales: Scales
+    trained: TrainingRange
+    training_systems: tuple[TrainingSystem, ...]
+    figures: dict[str, float]
+    experiment: dict[str, Any]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Atom and bond types."""
+        return Vocabulary(self.atom_types, self.bond_types, self.mean_mass)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with its card."""
+
+    model: CoarseGrainedModel
+    card: ModelCard
+
+
+def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None:
+    """Write ``model.safetensors`` and ``model.json`` into a folder, each atomically, the card last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, text = folder / WEIGHTS, folder / CARD
+    partial = folder / f".{WEIGHTS}.partial"
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, partial)
+    partial.replace(weights)
+    partial = folder / f".{CARD}.partial"
+    partial.write_text(card.model_dump_json(indent=1))
+    partial.replace(text)
+
+
+def load_model(path: Path, device: torch.device) -> TrainedModel:
+    """Read a model from its folder (or from either of its two files), ready for evaluation.
+
+    Raises:
+        InputError: if a file is missing, no model, newer than this program, or does not fit its card.
+    """
+    folder = path if path.is_dir() else path.parent
+    card_path, weights_path = folder / CARD, folder / WEIGHTS
+    for file in (path, card_path, weights_path):
+        if not file.exists():
+            raise InputError(f"{file}: no such file; expected the folder of a model made by 'cgsim train'")
+    try:
+        card = ModelCard.model_validate_json(card_path.read_text())
+    except (ValidationError, UnicodeDecodeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "not a text file"}
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{card_path}: not a model card: {where or 'file'}: {first['msg']}") from None
+    if card.format_version > FORMAT_VERSION:
+        raise InputError(f"{card_path}: format {card.format_version}, this program reads up to {FORMAT_VERSION}")
+    model = CoarseGrainedModel(card.model, card.scales, card.vocabulary)
+    try:
+        model.load_state_dict(load_file(weights_path))
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(f"{weights_path}: does not fit its card: {str(error).splitlines()[0]}") from None
+    return TrainedModel(model.to(device).eval(), card)

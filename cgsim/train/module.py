@@ -1,0 +1,159 @@
+"""The one LightningModule: losses, optimiser, schedule."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+
+from cgsim.models.inputs import SystemInputs, make_batch
+from cgsim.models.model import CoarseGrainedModel
+from cgsim.train.noise import log_spaced, random_rotations
+from cgsim.train.objectives import Losses, Window, compute_losses
+from cgsim.typing import Float, Int, Tensor
+
+VALIDATION_SEED = 1  # the same noise at every validation, so that curves compare models and not draws
+
+
+class HistoryNoise(BaseModel):
+    """Noise added to the history in training (Fu et al. 2023); the target is recomputed from the noised history.
+
+    Attributes:
+        largest: largest noise level, length; 0 switches it off.
+        smallest: smallest noise level, length.
+        n_levels: number of levels, log-spaced; one is drawn per graph.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    largest: NonNegativeFloat = 0.0
+    smallest: PositiveFloat = 0.01
+    n_levels: int = Field(default=10, ge=1)
+
+
+class TrainingSettings(BaseModel):
+    """How the model is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: windows per step.
+        learning_rate: peak rate of AdamW.
+        final_learning_rate: rate at the end; the decay in between is a half cosine.
+        warmup_steps: linear rise of the rate at the start.
+        weight_decay: of AdamW.
+        gradient_clip: largest gradient norm.
+        averaging: decay of the exponential moving average of the weights, which is what is saved; 0 switches it off.
+        history_noise: noise on the history.
+        augment_rotations: rotate every window at random; needless for the equivariant network.
+        validate_every: steps between validations; also between checkpoints.
+        seed: of weights, windows and noise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=2000, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: PositiveFloat = 2e-3
+    final_learning_rate: NonNegativeFloat = 2e-5
+    warmup_steps: int = Field(default=50, ge=0)
+    weight_decay: NonNegativeFloat = 1e-4
+    gradient_clip: PositiveFloat = 1.0
+    averaging: float = Field(default=0.995, ge=0, lt=1)
+    history_noise: HistoryNoise = HistoryNoise()
+    augment_rotations: bool = False
+    validate_every: int = Field(default=200, ge=1)
+    seed: int = 0
+
+
+Batch = tuple[list[int], Tensor, Tensor]
+
+
+class TrainingModule(L.LightningModule):
+    """Trains a :class:`CoarseGrainedModel` on windows of some systems, validates on others."""
+
+    def __init__(
+        self,
+        model: CoarseGrainedModel,
+        settings: TrainingSettings,
+        train_systems: list[SystemInputs],
+        validation_systems: list[SystemInputs],
+    ) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+        self.train_systems, self.validation_systems = train_systems, validation_systems
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Loss of one batch; its noise depends on the seed and the step only, so that a resumed run is the same run."""
+        generator = self._generator(self.settings.seed + 1_000_003 * (self.global_step + 1))
+        window = self._window(batch, self.train_systems)
+        losses = compute_losses(self.model, self._augment(window, generator), generator)
+        self._log("train", losses, len(batch[0]))
+        return losses.total
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Losses on held-out systems."""
+        generator = self._generator(VALIDATION_SEED + index)
+        losses = compute_losses(self.model, self._window(batch, self.validation_systems), generator)
+        self._log("validation", losses, len(batch[0]))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with linear warm-up and a half-cosine decay."""
+        s = self.settings
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+
+        def factor(step: int) -> float:
+            if step < s.warmup_steps:
+                return (step + 1) / s.warmup_steps
+            done = min(1.0, (step - s.warmup_steps) / max(1, s.steps - s.warmup_steps))
+            lowest = s.final_learning_rate / s.learning_rate
+            return lowest + (1.0 - lowest) * 0.5 * (1.0 + float(torch.cos(torch.tensor(torch.pi * done))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(device=self.device).manual_seed(seed)
+
+    def _window(self, batch: Batch, systems: list[SystemInputs]) -> Window:
+        which, history, displacement = batch
+        beads = make_batch(systems, which, self.model.embedding)
+        return Window(beads, history, beads.remove_drift(displacement))
+
+    def _augment(self, window: Window, generator: torch.Generator) -> Window:
+        batch, history, displacement = window.batch, window.history, window.displacement
+        n_graphs, noise = len(batch.sizes), self.settings.history_noise
+        if self.settings.augment_rotations:
+            rotation = random_rotations(n_graphs, generator, self.device)
+            of_bead = rotation[batch.graph_index]
+            history = torch.einsum("nxy,nhy->nhx", of_bead, history)
+            displacement = torch.einsum("nxy,ny->nx", of_bead, displacement)
+            rotated = torch.einsum("gxy,gly->glx", rotation, batch.cell)
+            batch = type(batch)(batch.sizes, batch.bead_class, batch.masses, batch.bond_index, rotated, batch.embedding)
+        if noise.largest > 0:
+            levels = log_spaced(n_graphs, noise.smallest, noise.largest, noise.n_levels, generator, self.device)
+            kicks = torch.randn(history.shape, generator=generator, device=self.device)
+            kicks = kicks * levels[batch.graph_index][:, None, None]
+            history, displacement = history + kicks, displacement - kicks[:, -1]
+        return Window(batch, history, displacement)
+
+    def _log(self, stage: str, losses: Losses, n_graphs: int) -> None:
+        values = {
+            f"{stage}/loss": losses.total,
+            f"{stage}/likelihood": losses.likelihood,
+            f"{stage}/balance": losses.balance,
+            f"{stage}/score": losses.score,
+        }
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=n_graphs, prog_bar=False)
+
+
+def collate(windows: list[tuple[int, Float[Tensor, "beads history 3"], Float[Tensor, "beads 3"]]]) -> Batch:
+    """Concatenate windows of systems of any size."""
+    which, history, displacement = zip(*windows, strict=True)
+    return list(which), torch.cat(history), torch.cat(displacement)
+
+
+def epoch_order(n_windows: int, n_wanted: int, seed: int, epoch: int) -> Int[Tensor, " windows"]:
+    """Windows of one epoch: as many permutations of all of them as are needed, a function of seed and epoch alone."""
+    generator = torch.Generator().manual_seed(seed + 7919 * (epoch + 1))
+    rounds = -(-n_wanted // n_windows)
+    return torch.cat([torch.randperm(n_windows, generator=generator) for _ in range(rounds)])[:n_wanted]
