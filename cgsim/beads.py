@@ -1,4 +1,4 @@
-"""Stores as trajectories of beads: a store of atoms is mapped on the way in, a store of beads already carries its mapping."""
+"""Stores as bead trajectories: a store of atoms is mapped on the way in, a store of beads has its mapping inside."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,8 +82,8 @@ class BeadStore:
         if wrong.size:
             length = float(bonds[wrong[0]].norm())
             raise InputError(
-                f"{self.store.path}: bead bond {i[wrong[0]] + 1}-{j[wrong[0]] + 1} is {length:.3g} {self.atoms.units.length}"
-                f" long, more than half the cell: use smaller beads (atoms_per_bead) or a larger cell"
+                f"{self.store.path}: bead bond {i[wrong[0]] + 1}-{j[wrong[0]] + 1} is {length:.3g} "
+                f"{self.atoms.units.length} long, more than half the cell: use smaller beads or a larger cell"
             )
         return trajectory
 

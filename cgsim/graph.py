@@ -42,6 +42,27 @@ class BeadBatch:
         periodic: Tensor = (self.cell != 0).any(dim=-1).any(dim=-1)
         return periodic
 
+    def select(self, graphs: list[int]) -> "BeadBatch":
+        """The batch of some of the systems, in the given order."""
+        parts = [self.beads_of(g) for g in graphs]
+        beads = torch.cat(parts)
+        place = torch.full_like(self.graph_index, -1)
+        place[beads] = torch.arange(len(beads), device=beads.device)
+        bonds = place[self.bond_index]
+        return BeadBatch(
+            sizes=tuple(self.sizes[g] for g in graphs),
+            bead_class=self.bead_class[beads],
+            masses=self.masses[beads],
+            bond_index=bonds[:, (bonds >= 0).all(dim=0)],
+            cell=self.cell[graphs],
+            embedding=self.embedding[beads],
+        )
+
+    def beads_of(self, graph: int) -> Int[Tensor, " chosen"]:
+        """Indices of the beads of one system."""
+        start = sum(self.sizes[:graph])
+        return torch.arange(start, start + self.sizes[graph], device=self.masses.device)
+
     def remove_drift(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, "beads 3"]:
         """Subtract the displacement of the centre of mass in periodic systems; leave open systems alone.
 

@@ -83,7 +83,7 @@ def lammps_units(style: str) -> LammpsUnits:
 _TIME_IN_PS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6}
 
 
-def parse_time(text: str, units: UnitSystem) -> float:
+def parse_time(text: str, units: UnitSystem, *, allow_zero: bool = False) -> float:
     """Read a duration such as ``"200ns"``, ``"2 ps"`` or ``"5000 tau"`` into the store's unit of time.
 
     A bare number is refused: a time without a unit is the commonest silent mistake of all.
@@ -104,7 +104,7 @@ def parse_time(text: str, units: UnitSystem) -> float:
         value = float(number)
     except ValueError:
         raise InputError(f"time {text!r}: {number!r} is not a number") from None
-    if not value > 0:
+    if not (value > 0 or (allow_zero and value == 0)):
         raise InputError(f"time must be positive, got {text!r}")
     return value * known[unit]
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, generate, importing
+from cgsim.cli import analyze, generate, importing, simulate, train
 from cgsim.errors import InputError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
 importing.register(app)
 analyze.register(app)
 generate.register(app)
+train.register(app)
+simulate.register(app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

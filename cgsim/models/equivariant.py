@@ -24,6 +24,8 @@ def safe_norm(vectors: Float[Tensor, "*axes 3"]) -> Float[Tensor, "*axes"]:
 class RadialBasis(nn.Module):
     """Gaussians of the length, evenly spaced in its square root so that close contacts are resolved best."""
 
+    centers: Tensor
+
     def __init__(self, n_radial: int, radial_range: float) -> None:
         super().__init__()
         centers = torch.linspace(0.0, radial_range**0.5, n_radial)
@@ -62,13 +64,15 @@ class EquivariantLayer(nn.Module):
         directions: Tensor,
         scale: float,
     ) -> tuple[Tensor, Tensor]:
+        """Update scalars [nodes, latent] and vectors [nodes, channels, 3]."""
         sender, receiver = features.edge_index
         n = len(scalars)
         normed = self.norm(scalars)
-        sent = vectors[sender]
+        sent = vectors.index_select(0, sender)
         along_sender = torch.einsum("ecx,evx->ecv", sent, directions).flatten(1)
-        along_receiver = torch.einsum("ecx,evx->ecv", vectors[receiver], directions).flatten(1)
-        gathered = self.from_sender(normed)[sender] + self.from_receiver(normed)[receiver]
+        along_receiver = torch.einsum("ecx,evx->ecv", vectors.index_select(0, receiver), directions).flatten(1)
+        gathered = self.from_sender(normed).index_select(0, sender)
+        gathered = gathered + self.from_receiver(normed).index_select(0, receiver)
         message = self.message(gathered + self.from_edge(torch.cat([edges, along_sender, along_receiver], dim=-1)))
         gates = self.vector_gates(message).view(len(message), self.channels, -1)
         carried = torch.einsum("ecv,evx->ecx", gates[..., 1:], directions) + gates[..., :1] * sent

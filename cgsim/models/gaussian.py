@@ -97,9 +97,10 @@ class GaussianDisplacement:
         residual = displacements - self.mean
         force = self.precision[:, None] * residual + self.pairs.apply(residual)
         factor = torch.linalg.cholesky(own)
-        half = torch.linalg.solve_triangular(factor, force[..., None], upper=False)[..., 0]
+        half = torch.linalg.solve_triangular(factor, force[..., None], upper=False).squeeze(-1)
         log_det = 2.0 * torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
-        return 0.5 * (log_det - half.square().sum(-1) - 3.0 * math.log(2.0 * math.pi))
+        log_density: Tensor = 0.5 * (log_det - half.square().sum(-1) - 3.0 * math.log(2.0 * math.pi))
+        return log_density
 
     def sample(self, generator: torch.Generator) -> Float[Tensor, "beads 3"]:
         """Draw displacements."""
@@ -112,11 +113,11 @@ class GaussianDisplacement:
         padded = factor.new_zeros(len(self.sizes), factor.shape[-1] // 3, 3)
         graph, place = self._graph_index(), self._place_in_graph()
         padded[graph, place] = noise
-        drawn = torch.linalg.solve_triangular(factor.mT, padded.flatten(1)[..., None], upper=True)
+        drawn: Tensor = torch.linalg.solve_triangular(factor.mT, padded.flatten(1)[..., None], upper=True)
         return self.mean + drawn[..., 0].view_as(padded)[graph, place].to(self.mean.dtype)
 
     def _sample_by_perturbation(self, generator: torch.Generator, tolerance: float = 1e-4) -> Tensor:
-        """Perturb and solve: Lambda x = b with b ~ N(0, Lambda) gives x ~ N(0, Lambda^-1) (Papandreou & Yuille 2010)."""
+        """Perturb and solve: Lambda x = b with b ~ N(0, Lambda) has x ~ N(0, Lambda^-1) (Papandreou & Yuille 2010)."""
         i, j = self.pairs.pair_index
         own = self.precision.sqrt()[:, None] * self._normal(self.mean.shape, generator)
         kicks = self._normal((len(i), 3), generator)
@@ -149,9 +150,10 @@ class GaussianDisplacement:
         i, j = self.pairs.pair_index
         blocks = self.pairs.blocks().double().flatten(1)
         row = graph * largest + place
+        ends = ((i, i), (j, j), (i, j), (j, i))
+        places = torch.cat([row[a] * largest + place[b] for a, b in ends])
         flat = blocks.new_zeros(n_graphs * largest * largest, 9)
-        for sign, a, b in ((1.0, i, i), (1.0, j, j), (-1.0, i, j), (-1.0, j, i)):
-            flat = flat.index_add(0, row[a] * largest + place[b], sign * blocks)
+        flat = flat.index_add(0, places, torch.cat([blocks, blocks, -blocks, -blocks]))
         own = blocks.new_ones(n_graphs * largest).index_copy(0, row, self.precision.double())
         dense = flat.view(n_graphs, largest, largest, 3, 3).transpose(2, 3)
         dense = dense.reshape(n_graphs, 3 * largest, 3 * largest)

@@ -1,4 +1,4 @@
-"""The message-passing body of Fu et al. (TMLR 2023), after Sanchez-Gonzalez et al. (ICML 2020): encode, process, decode.
+"""The message-passing body of Fu et al. (TMLR 2023), after Sanchez-Gonzalez et al. (ICML 2020): encode and process.
 
 It sees vectors as plain numbers, so it is invariant to translation only; rotations are taught by augmentation.
 """
@@ -45,7 +45,8 @@ class EdgeMLP(nn.Module):
         edge_index: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "edges latent"]:
         """Update of each edge."""
-        gathered = self.from_sender(nodes)[edge_index[0]] + self.from_receiver(nodes)[edge_index[1]]
+        gathered = self.from_sender(nodes).index_select(0, edge_index[0])
+        gathered = gathered + self.from_receiver(nodes).index_select(0, edge_index[1])
         out: Tensor = self.rest(F.silu(self.from_edge(edges) + gathered))
         return out
 

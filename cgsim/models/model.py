@@ -1,5 +1,6 @@
 """The whole model: embedding, dynamics and refiner, with what it was trained on."""
 
+import itertools
 import math
 from typing import Self
 
@@ -37,7 +38,7 @@ class ModelSettings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         offsets = self.history_offsets
-        if not offsets or offsets[0] != 0 or any(b <= a for a, b in zip(offsets, offsets[1:], strict=False)):
+        if not offsets or offsets[0] != 0 or any(b <= a for a, b in itertools.pairwise(offsets)):
             raise ValueError(f"history_offsets must ascend from 0, got {list(offsets)}")
         if self.dynamics.target == "acceleration" and offsets[:2] != (0, 1):
             raise ValueError(f"target 'acceleration' needs history_offsets that start 0, 1, got {list(offsets)}")

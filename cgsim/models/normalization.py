@@ -43,6 +43,10 @@ class Scales(BaseModel):
 class Normalization(nn.Module):
     """The scales as buffers, looked up per bead."""
 
+    displacement_scale: Tensor
+    history_scale: Tensor
+    mass_scale: Tensor
+
     def __init__(self, scales: Scales) -> None:
         super().__init__()
         self.register_buffer("displacement_scale", torch.tensor(scales.displacement))
@@ -54,17 +58,14 @@ class Normalization(nn.Module):
 
     def displacement(self, bead_class: Int[Tensor, " beads"]) -> Float[Tensor, " beads"]:
         """Displacement scale of each bead, length."""
-        scale: Tensor = self.displacement_scale[bead_class]
-        return scale
+        return self.displacement_scale[bead_class]
 
     def history(
         self, history: Float[Tensor, "beads history 3"], bead_class: Int[Tensor, " beads"]
     ) -> Float[Tensor, "beads intervals 3"]:
         """Displacements between successive history frames, each in units of its own scale."""
-        scaled: Tensor = history.diff(dim=1) / self.history_scale[bead_class][:, :, None]
-        return scaled
+        return history.diff(dim=1) / self.history_scale[bead_class][:, :, None]
 
     def mass(self, masses: Float[Tensor, " beads"], bead_class: Int[Tensor, " beads"]) -> Float[Tensor, " beads"]:
         """Mass relative to the mean of the bead's class."""
-        relative: Tensor = masses / self.mass_scale[bead_class] - 1.0
-        return relative
+        return masses / self.mass_scale[bead_class] - 1.0

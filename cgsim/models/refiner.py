@@ -1,4 +1,4 @@
-"""The score GNN: a noise-conditional denoiser of the next positions (Song & Ermon 2019), preconditioned (Karras 2022)."""
+"""The score GNN: a noise-conditional denoiser of the next positions (Song & Ermon 2019; Karras et al. 2022)."""
 
 import math
 
@@ -44,9 +44,11 @@ class ScoreNetwork(nn.Module):
     """Denoiser of next positions y at noise level sigma, given the present and the dynamics GNN's latents.
 
     ``D(y) = m + c_skip (y - m) + c_out F`` with m the mean of the dynamics GNN, s the displacement scale of the bead's
-    class, ``c_skip = s^2 / (s^2 + sigma^2)`` and ``c_out = s sigma / sqrt(s^2 + sigma^2)`` (Karras et al., NeurIPS 2022,
-    Table 1). The score of the noised density is ``(D(y) - y) / sigma^2`` (Tweedie's formula).
+    class, ``c_skip = s^2 / (s^2 + sigma^2)`` and ``c_out = s sigma / sqrt(s^2 + sigma^2)`` (Karras et al., NeurIPS
+    2022, Table 1). The score of the noised density is ``(D(y) - y) / sigma^2`` (Tweedie's formula).
     """
+
+    frequencies: Tensor
 
     def __init__(
         self, settings: RefinerSettings, dynamics: NetworkSettings, scales: Scales, n_history: int, embedding_size: int
@@ -117,5 +119,5 @@ class ScoreNetwork(nn.Module):
     ) -> Float[Tensor, "beads 3"]:
         """Expected clean positions given noised ones; length."""
         skip, out = self.preconditioning(batch, noise_level)
-        network = self(batch, history, mean, latents, positions, noise_level)
+        network: Tensor = self(batch, history, mean, latents, positions, noise_level)
         return mean + skip * (positions - mean) + out * network

@@ -27,11 +27,18 @@ class RolloutState:
     image_flags: Int32[Tensor, "kept beads 3"]
 
     def history(self, offsets: tuple[int, ...], batch: BeadBatch) -> Float[Tensor, "beads history 3"]:
-        """Positions at the offsets before the present, oldest first, in the image in which the present is in the box."""
+        """Positions at the offsets before the present, oldest first, in the image that has the present in the box."""
         index = [len(self.wrapped_positions) - 1 - offset for offset in reversed(offsets)]
         images = (self.image_flags[index] - self.image_flags[-1]).to(self.wrapped_positions.dtype)
         shifts = torch.einsum("hnx,nxy->hny", images, batch.cell[batch.graph_index])
         return (self.wrapped_positions[index] + shifts).transpose(0, 1).contiguous()
+
+    def followed_by(self, frame: "RolloutFrame") -> "RolloutState":
+        """The state one step later: the oldest frame goes, the new one comes."""
+        return RolloutState(
+            torch.cat([self.wrapped_positions[1:], frame.wrapped_positions[None]]),
+            torch.cat([self.image_flags[1:], frame.image_flags[None]]),
+        )
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,11 @@ def rollout(
     needed = propagator.history_offsets[-1] + 1
     if len(state.wrapped_positions) < needed:
         raise ValueError(f"the propagator looks back on {needed} frames, the state has {len(state.wrapped_positions)}")
-    wrapped = list(state.wrapped_positions[-needed:])
-    images = list(state.image_flags[-needed:])
+    state = RolloutState(state.wrapped_positions[-needed:], state.image_flags[-needed:])
     cell_of_bead = batch.cell[batch.graph_index]
     while True:
-        history = RolloutState(torch.stack(wrapped), torch.stack(images)).history(propagator.history_offsets, batch)
-        positions = propagator.draw(batch, history, generator)
+        positions = propagator.draw(batch, state.history(propagator.history_offsets, batch), generator)
         in_box, crossed = wrap(positions[:, None], cell_of_bead)
-        frame = RolloutFrame(in_box[:, 0], images[-1] + crossed[:, 0])
-        wrapped = [*wrapped[1:], frame.wrapped_positions]
-        images = [*images[1:], frame.image_flags]
+        frame = RolloutFrame(in_box[:, 0], state.image_flags[-1] + crossed[:, 0])
+        state = state.followed_by(frame)
         yield frame

@@ -51,14 +51,17 @@ class Finding:
 
 
 class HealthMonitor:
-    """Checks every step of a batch of systems and says when one of them has to stop."""
+    """Checks every step of a batch of systems and says when one of them has to stop.
+
+    Attributes:
+        found_now: what was wrong with each system at the step checked last, tolerated or not.
+    """
 
     def __init__(self, batch: BeadBatch, trained: TrainingRange, settings: HealthSettings, unit: str) -> None:
         self.batch, self.settings, self.unit = batch, settings, unit
         self.trained = trained
         self.closest = torch.tensor(trained.closest_pair, device=batch.masses.device)
-        self.n_overlaps = [0] * len(batch.sizes)
-        self.n_torn = [0] * len(batch.sizes)
+        self.found_now: list[set[str]] = [set() for _ in batch.sizes]
         self._in_a_row = [{"overlap": 0, "torn bond": 0} for _ in batch.sizes]
         self._overlap_cutoff = float(self.closest.max()) * settings.overlap
 
@@ -82,6 +85,7 @@ class HealthMonitor:
             for kind, row in self._in_a_row[graph].items():
                 finding = found.get((graph, kind))
                 self._in_a_row[graph][kind] = row + 1 if finding else 0
+                self.found_now[graph] = self.found_now[graph] | {kind} if finding else self.found_now[graph] - {kind}
                 if finding and row + 1 >= self.settings.patience and graph not in verdicts:
                     text = f"step {step}: {finding.message} ({row + 1} steps in a row)"
                     verdicts[graph] = Finding(kind, text)
@@ -97,7 +101,6 @@ class HealthMonitor:
         found = {}
         for bond in torch.nonzero(lengths > limit).ravel().tolist():
             graph = int(self.batch.graph_index[i[bond]])
-            self.n_torn[graph] += 1
             text = f"bond {int(i[bond]) + 1}-{int(j[bond]) + 1} is {float(lengths[bond]):.3g} {self.unit} long, "
             text += f"at most {self.trained.longest_bond:.3g} in training"
             found[graph, "torn bond"] = Finding("torn bond", text)
@@ -114,7 +117,6 @@ class HealthMonitor:
         for pair in torch.nonzero(close).ravel().tolist():
             i, j = int(pairs.receiver[pair]), int(pairs.sender[pair])
             graph = int(self.batch.graph_index[i])
-            self.n_overlaps[graph] += 1
             text = f"beads {i + 1} and {j + 1} are {float(distances[pair]):.3g} {self.unit} apart, "
             text += f"never below {float(limits[pair]):.3g} in training"
             found[graph, "overlap"] = Finding("overlap", text)

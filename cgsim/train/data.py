@@ -77,7 +77,7 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
     if not len(chosen):
         found = format_time(float(since[-1]), units)
         raise InputError(
-            f"{path}: no frame between {source.begin:g} and {source.end:g} {units.time}; it is {found} long"
+            f"{path}: no frame between {source.begin:g} and {source.end:g} {units.time}; the file is {found} long"
         )
     if opened.store.is_periodic and settings.needs_open_boundaries:
         raise InputError(f"{path}: has a periodic cell, so model.dynamics.cutoff must be finite, got infinity")

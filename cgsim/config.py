@@ -1,0 +1,214 @@
+"""One experiment in one YAML file: typed settings, ``--set a.b=c``, and errors that name the nearest known key."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cgsim.errors import InputError, nearest
+from cgsim.mapping import MappingSettings
+from cgsim.models.model import ModelSettings
+from cgsim.simulate.sampler import SamplerSettings
+from cgsim.train.data import Source
+from cgsim.train.fit import Plan
+from cgsim.train.module import TrainingSettings
+from cgsim.units import UnitSystem, parse_time
+
+
+def _duration(value: Any) -> Any:
+    """Read ``"0.9 ns"`` or ``"4000 tau"``; a number is in the stores' unit of time already."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_time(value, UnitSystem.LJ if value.strip().endswith("tau") else UnitSystem.MOLECULAR)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
+Duration = Annotated[float, BeforeValidator(_duration)]
+
+
+class DataSettings(BaseModel):
+    """Which trajectories.
+
+    Attributes:
+        train: stores to learn from; glob patterns are allowed, relative to the folder the program runs in.
+        validation: held-out stores.
+        begin: use frames from this time on.
+        end: use frames up to this time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: tuple[str, ...] = Field(min_length=1)
+    validation: tuple[str, ...] = ()
+    begin: Duration = 0.0
+    end: Duration = math.inf
+
+
+class ExperimentModel(ModelSettings):
+    """Architecture; the lag time may be written with its unit, ``"15 ps"`` or ``"25 tau"``."""
+
+    lag_time: Duration = Field(gt=0)
+
+
+class Experiment(BaseModel):
+    """All settings of one experiment.
+
+    Attributes:
+        name: what the model is called.
+        data: which trajectories.
+        mapping: how atoms become beads.
+        model: architecture.
+        training: how it is trained.
+        sampler: how draws are refined in simulations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    data: DataSettings
+    mapping: MappingSettings = MappingSettings()
+    model: ExperimentModel
+    training: TrainingSettings = TrainingSettings()
+    sampler: SamplerSettings = SamplerSettings()
+
+    def plan(self) -> Plan:
+        """What the training run needs.
+
+        Raises:
+            InputError: if a pattern matches no file.
+        """
+        begin, end = self.data.begin, self.data.end
+        return Plan(
+            name=self.name,
+            train=[Source(path, begin, end) for path in _files(self.data.train)],
+            validation=[Source(path, 0.0, math.inf) for path in _files(self.data.validation)],
+            mapping=self.mapping,
+            model=ModelSettings(**{name: getattr(self.model, name) for name in ModelSettings.model_fields}),
+            training=self.training,
+            sampler=self.sampler,
+            experiment=self.model_dump(mode="json"),
+        )
+
+
+def load_experiment(path: Path, overrides: list[str]) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        path: YAML file.
+        overrides: ``"model.lag_time=30 ps"``; the value is read as YAML.
+
+    Raises:
+        InputError: naming the file, the key, the value found and the nearest known key.
+    """
+    settings = read_yaml(path)
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            raise InputError(f"--set {override}: expected KEY=VALUE, for example training.steps=1000")
+        _set(settings, key.strip().split("."), yaml.safe_load(text), override)
+    try:
+        return Experiment.model_validate(settings)
+    except ValidationError as error:
+        raise InputError(f"{path}: {explain(error, Experiment)}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        InputError: if the file is missing, not YAML, or no mapping.
+    """
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = f", line {line + 1}" if line is not None else ""
+        raise InputError(f"{path}{where}: not YAML") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: expected settings as 'key: value', found {type(settings).__name__}")
+    return settings
+
+
+def override_sampler(sampler: SamplerSettings, overrides: list[str]) -> SamplerSettings:
+    """Change some settings of the refinement, given as ``"n_levels=4"``.
+
+    Raises:
+        InputError: naming the setting and the nearest known one.
+    """
+    settings = sampler.model_dump()
+    for override in overrides:
+        key, _, text = override.partition("=")
+        settings[key.strip()] = yaml.safe_load(text)
+    try:
+        return SamplerSettings.model_validate(settings)
+    except ValidationError as error:
+        raise InputError(f"--sampler: {explain(error, SamplerSettings)}") from None
+
+
+def select_device(name: str) -> torch.device:
+    """The device called ``cpu``, ``cuda``, ``cuda:1``, or the best one for ``auto``.
+
+    Raises:
+        InputError: if there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device {name!r} is not available; known: auto, cpu, cuda") from None
+    return device
+
+
+def explain(error: ValidationError, root: type[BaseModel]) -> str:
+    """One line for the first mistake that pydantic found."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        known = sorted(_fields(root, location[:-1]))
+        return f"unknown key {key!r}{nearest(location[-1], known)}"
+    if first["type"] == "missing":
+        return f"key {key!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}, got {first['input']!r}" if "got" not in message else f"{key}: {message}"
+
+
+def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
+    for name in location:
+        field = model.model_fields.get(name)
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        found = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not found:
+            return list(model.model_fields)
+        model = found[0]
+    return list(model.model_fields)
+
+
+def _set(settings: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+    for key in keys[:-1]:
+        settings = settings.setdefault(key, {})
+        if not isinstance(settings, dict):
+            raise InputError(f"--set {override}: {key!r} is a value, not a group of settings")
+    settings[keys[-1]] = value
+
+
+def _files(patterns: tuple[str, ...]) -> list[Path]:
+    found: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        matches = (
+            sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))) if "*" in pattern else [path]
+        )
+        if not matches:
+            raise InputError(f"data: {pattern!r} matches no file")
+        found += matches
+    return found

@@ -1,0 +1,299 @@
+"""One production run: every start, all replicas side by side, until the time is reached or a system breaks."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from cgsim.beads import BeadStore, open_beads
+from cgsim.checkpoint import TrainedModel
+from cgsim.errors import InputError
+from cgsim.graph import BeadBatch
+from cgsim.models.inputs import SystemInputs, make_batch
+from cgsim.production.segments import RolloutResult, RunState, SegmentFolder, Verdict, write_rollout
+from cgsim.production.start import starting_frames
+from cgsim.simulate.propagator import LearnedPropagator
+from cgsim.simulate.rollout import RolloutState, rollout
+from cgsim.simulate.sampler import SamplerSettings
+from cgsim.simulate.stability import Finding, HealthMonitor, HealthSettings
+from cgsim.trajectory import Trajectory
+from cgsim.typing import Array
+
+SEGMENT_BYTES = 64 * 2**20
+SEGMENT_SECONDS = 30.0
+SECONDS_PER_DAY = 86400.0
+
+
+class ProductionSettings(BaseModel):
+    """A production run.
+
+    Attributes:
+        time: how long to simulate, unit of time of the model.
+        replicas: independent rollouts of each start.
+        seed: of all random numbers.
+        begin: time of the frame to start from, counted from the first frame of the start; the last frame if infinite.
+        sampler: how draws are refined.
+        health: when to stop.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time: PositiveFloat
+    replicas: int = Field(default=1, ge=1)
+    seed: int = 0
+    begin: float = float("inf")
+    sampler: SamplerSettings
+    health: HealthSettings = HealthSettings()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        step: steps done.
+        n_steps: steps wanted.
+        n_alive: rollouts still running.
+        time_per_day: simulated time of one rollout per day of wall time, unit of time of the model.
+    """
+
+    step: int
+    n_steps: int
+    n_alive: int
+    time_per_day: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What does not change during a run; one entry per rollout where there are several."""
+
+    model: TrainedModel
+    settings: ProductionSettings
+    starts: list[BeadStore]
+    frames: list[Trajectory]
+    outputs: list[Path]
+    batch: BeadBatch
+    folder: SegmentFolder
+
+    @property
+    def n_steps(self) -> int:
+        return max(1, round(self.settings.time / self.lag_time))
+
+    @property
+    def lag_time(self) -> float:
+        return self.model.card.model.lag_time
+
+    def time_per_day(self, run: RunState) -> float:
+        return run.step * self.lag_time / max(run.seconds, 1e-9) * SECONDS_PER_DAY
+
+
+def simulate(
+    model: TrainedModel,
+    starts: list[Path],
+    output: Path,
+    settings: ProductionSettings,
+    *,
+    resume: bool,
+    report: Callable[[Progress], None],
+) -> list[RolloutResult]:
+    """Simulate every start, all replicas side by side in one batch.
+
+    Args:
+        model: the trained model.
+        starts: stores of atoms or beads whose frames give the history to start from.
+        output: the store to write; with several rollouts ``out.h5`` becomes ``out-<start>-r<replica>.h5``.
+        settings: how long, how many, what to watch.
+        resume: go on with an interrupted run.
+        report: called after every step.
+
+    Raises:
+        InputError: before any work, if a start does not suit the model, an output exists, or there is (not) something
+            to resume.
+        KeyboardInterrupt: after saving everything drawn so far.
+    """
+    plan, run, generator = _prepare(model, starts, output, settings, resume=resume)
+    run = _advance(plan, run, generator, report)
+    return _finish(plan, run)
+
+
+def output_paths(starts: list[Path], output: Path, replicas: int) -> list[Path]:
+    """Where each rollout goes: every replica of the first start, then of the second, and so on."""
+    if len(starts) * replicas == 1:
+        return [output]
+    names = [f"-{s.stem}" if len(starts) > 1 else "" for s in starts]
+    tails = [f"-r{k}" if replicas > 1 else "" for k in range(replicas)]
+    return [output.with_name(f"{output.stem}{name}{tail}.h5") for name in names for tail in tails]
+
+
+def _prepare(
+    model: TrainedModel, starts: list[Path], output: Path, settings: ProductionSettings, *, resume: bool
+) -> tuple[_Plan, RunState, torch.Generator]:
+    card, device = model.card, next(model.model.parameters()).device
+    outputs = output_paths(starts, output, settings.replicas)
+    folder = SegmentFolder(output)
+    _check_paths(outputs, folder, resume=resume)
+    which = [k for k in range(len(starts)) for _ in range(settings.replicas)]
+    opened = [open_beads(path, card.mapping) for path in starts]
+    frames = [starting_frames(beads, card, settings.begin) for beads in opened]
+    systems = [
+        SystemInputs.of(
+            beads.atoms,
+            beads.mapping,
+            history.cell[-1],
+            card.vocabulary,
+            card.scales.class_names,
+            str(beads.store.path),
+        )
+        for beads, history in zip(opened, frames, strict=True)
+    ]
+    with torch.no_grad():
+        batch = make_batch(systems, which, model.model.embedding)
+    state = RolloutState(
+        torch.from_numpy(np.concatenate([frames[k].wrapped_positions for k in which], axis=1)).to(device),
+        torch.from_numpy(np.concatenate([frames[k].image_flags for k in which], axis=1)).to(device),
+    )
+    generator = torch.Generator(device=device).manual_seed(settings.seed)
+    run = RunState(0, 0.0, tuple(range(len(which))), (Verdict(),) * len(which), state, generator.get_state())
+    plan = _Plan(model, settings, [opened[k] for k in which], [frames[k] for k in which], outputs, batch, folder)
+    fingerprint = _fingerprint(plan, state)
+    if not resume:
+        folder.create(fingerprint)
+        return plan, run, generator
+    folder.check(fingerprint)
+    run = folder.last(device) or run
+    generator.set_state(run.generator_state)
+    return plan, run, generator
+
+
+def _check_paths(outputs: list[Path], folder: SegmentFolder, *, resume: bool) -> None:
+    if len(set(outputs)) < len(outputs):
+        raise InputError(f"{folder.output}: two starts have the same file name; rename one")
+    for path in outputs:
+        if path.exists():
+            raise InputError(f"{path}: exists already; choose another output or remove it")
+        if not path.parent.is_dir():
+            raise InputError(f"{path.parent}: no such folder")
+    if resume and not folder.exists:
+        raise InputError(f"{folder.output}: there is no interrupted run to resume")
+    if not resume and folder.exists:
+        raise InputError(f"{folder.output}: an interrupted run is there; add --resume, or remove {folder.path}")
+
+
+def _fingerprint(plan: _Plan, state: RolloutState) -> str:
+    """Identifies a run by model, starts and settings; not by its length: an interrupted one may be prolonged."""
+    digest = hashlib.sha256(plan.model.card.model_dump_json().encode())
+    digest.update(plan.settings.model_dump_json(exclude={"time"}).encode())
+    digest.update(state.wrapped_positions.cpu().numpy().tobytes())
+    digest.update(state.image_flags.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _advance(plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]) -> RunState:
+    """Run until all time is done or no system is left; a system that breaks leaves the batch, the others go on."""
+    while run.step < plan.n_steps and run.alive:
+        run, broken = _run_batch(plan, run, generator, report)
+        if broken:
+            run = _drop(plan, run, broken)
+            plan.folder.write((), [], run)
+    return run
+
+
+def _run_batch(
+    plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]
+) -> tuple[RunState, dict[int, Finding]]:
+    """Run the systems still alive until one breaks or the time is reached; everything drawn is on disk at the end.
+
+    Returns:
+        Where the run stands, and which positions of ``run.alive`` broke.
+    """
+    card = plan.model.card
+    propagator = LearnedPropagator(plan.model.model, plan.settings.sampler, card.matched_start)
+    batch = plan.batch.select(list(run.alive))
+    monitor = HealthMonitor(batch, card.trained, plan.settings.health, card.units.length)
+    frames: list[tuple[Array, Array]] = []
+    begun, earlier = time.monotonic(), run.seconds
+    saved, n_bytes = begun, 0
+    broken: dict[int, Finding] = {}
+    try:
+        for frame in rollout(propagator, batch, run.state, generator):
+            broken = monitor.check(frame.wrapped_positions, run.step + 1)
+            if any(finding.kind == "not a number" for finding in broken.values()):
+                break  # this step is lost for all; the others draw it again
+            frames.append((frame.wrapped_positions.cpu().numpy(), frame.image_flags.cpu().numpy()))
+            n_bytes += frames[-1][0].nbytes * 2
+            run = RunState(
+                run.step + 1,
+                earlier + time.monotonic() - begun,
+                run.alive,
+                _count(run, monitor),
+                run.state.followed_by(frame),
+                generator.get_state(),
+            )
+            report(Progress(run.step, plan.n_steps, len(run.alive), plan.time_per_day(run)))
+            if n_bytes > SEGMENT_BYTES or time.monotonic() - saved > SEGMENT_SECONDS:
+                written, frames = frames, []
+                plan.folder.write(run.alive, written, run)
+                saved, n_bytes = time.monotonic(), 0
+            if broken or run.step >= plan.n_steps:
+                break
+    finally:
+        if frames:
+            plan.folder.write(run.alive, frames, run)
+    return run, broken
+
+
+def _count(run: RunState, monitor: HealthMonitor) -> tuple[Verdict, ...]:
+    verdicts = list(run.verdicts)
+    for position, number in enumerate(run.alive):
+        found, v = monitor.found_now[position], verdicts[number]
+        verdicts[number] = replace(
+            v,
+            overlap_steps=v.overlap_steps + ("overlap" in found),
+            torn_bond_steps=v.torn_bond_steps + ("torn bond" in found),
+        )
+    return tuple(verdicts)
+
+
+def _drop(plan: _Plan, run: RunState, broken: dict[int, Finding]) -> RunState:
+    """Take broken systems out of the batch and keep their verdict."""
+    verdicts = list(run.verdicts)
+    for position, finding in broken.items():
+        number = run.alive[position]
+        verdicts[number] = replace(verdicts[number], verdict=finding.kind, message=finding.message)
+    sizes = [plan.batch.sizes[number] for number in run.alive]
+    ends = np.cumsum(sizes)
+    kept = [p for p in range(len(sizes)) if p not in broken]
+    beads = np.concatenate([np.arange(ends[p] - sizes[p], ends[p]) for p in kept]) if kept else np.empty(0, np.int64)
+    index = torch.from_numpy(beads).to(run.state.wrapped_positions.device)
+    state = RolloutState(run.state.wrapped_positions[:, index], run.state.image_flags[:, index])
+    return replace(run, alive=tuple(run.alive[p] for p in kept), verdicts=tuple(verdicts), state=state)
+
+
+def _finish(plan: _Plan, run: RunState) -> list[RolloutResult]:
+    """Turn segments into stores."""
+    card, results = plan.model.card, []
+    sizes = list(plan.batch.sizes)
+    for number, path in enumerate(plan.outputs):
+        verdict, beads = run.verdicts[number], plan.starts[number]
+        document = {
+            "model": card.name,
+            "start": beads.store.path.name,
+            "start_time": float(plan.frames[number].time[-1]),
+            "replica": number % plan.settings.replicas,
+            "settings": plan.settings.model_dump(mode="json"),
+            "lag_time": plan.lag_time,
+            "seconds": run.seconds,
+            "time_per_day": plan.time_per_day(run),
+            "n_side_by_side": len(plan.outputs),
+            **vars(verdict),
+        }
+        documents = {"rollout": document}
+        n_frames = write_rollout(plan.folder, number, sizes, beads, plan.frames[number], plan.lag_time, path, documents)
+        results.append(RolloutResult(path, verdict, n_frames, plan.time_per_day(run)))
+    plan.folder.remove()
+    return results

@@ -1,0 +1,201 @@
+"""What a run leaves on disk: segments while it goes on, one store per rollout when it is over.
+
+While a run goes on it lives in a folder ``.<output>.partial``: segments of frames, each with everything that is needed
+to go on, each written atomically. A kill at any moment costs the frames since the last segment.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cgsim.beads import BeadStore
+from cgsim.errors import InputError
+from cgsim.simulate.rollout import RolloutState
+from cgsim.trajectory import Trajectory
+from cgsim.trajectory.writer import StoreWriter, disk_errors
+from cgsim.typing import Array, Float32, Int32
+
+HEALTHY = "healthy"
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one rollout ended, or that it has not.
+
+    Attributes:
+        verdict: ``healthy``, ``not a number``, ``overlap`` or ``torn bond``.
+        message: the sentence that says what happened; empty when healthy.
+        overlap_steps: steps with an overlap.
+        torn_bond_steps: steps with a torn bond.
+    """
+
+    verdict: str = HEALTHY
+    message: str = ""
+    overlap_steps: int = 0
+    torn_bond_steps: int = 0
+
+
+@dataclass(frozen=True)
+class RunState:
+    """All that changes during a run: with it the run goes on as if it had never been interrupted.
+
+    Attributes:
+        step: steps done.
+        seconds: wall time spent.
+        alive: rollouts still running.
+        verdicts: of every rollout.
+        state: history of the rollouts still running.
+        generator_state: of the random generator.
+    """
+
+    step: int
+    seconds: float
+    alive: tuple[int, ...]
+    verdicts: tuple[Verdict, ...]
+    state: RolloutState
+    generator_state: torch.Tensor
+
+
+@dataclass(frozen=True)
+class RolloutResult:
+    """One finished rollout.
+
+    Attributes:
+        path: its store.
+        verdict: how it ended.
+        n_frames: frames kept, the start included.
+        time_per_day: simulated time per day of wall time, unit of time of the model; the whole batch ran side by side.
+    """
+
+    path: Path
+    verdict: Verdict
+    n_frames: int
+    time_per_day: float
+
+
+class SegmentFolder:
+    """The folder of an unfinished run."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.path = output.with_name(f".{output.stem}.partial")
+
+    @property
+    def exists(self) -> bool:
+        """Whether an unfinished run is there."""
+        return (self.path / RUN).exists()
+
+    def create(self, fingerprint: str) -> None:
+        """Begin a run."""
+        with disk_errors(self.output):
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / RUN).write_text(json.dumps({"fingerprint": fingerprint}))
+
+    def check(self, fingerprint: str) -> None:
+        """Raise InputError if the unfinished run was begun with another model, start or settings."""
+        if json.loads((self.path / RUN).read_text())["fingerprint"] != fingerprint:
+            raise InputError(f"{self.path}: was begun with another model, start or settings, so it cannot be resumed")
+
+    def segments(self) -> list[Path]:
+        """Segments in order."""
+        return sorted(self.path.glob("segment-*.npz"))
+
+    def write(
+        self,
+        members: tuple[int, ...],
+        frames: list[tuple[Float32[Array, "beads 3"], Int32[Array, "beads 3"]]],
+        run: RunState,
+    ) -> None:
+        """Write frames of the rollouts ``members``, and where the run stands after them."""
+        target = self.path / f"segment-{len(self.segments()):06d}.npz"
+        partial = self.path / "segment.partial"
+        meta = {
+            "step": run.step,
+            "seconds": run.seconds,
+            "alive": run.alive,
+            "members": members,
+            "verdicts": [vars(v) for v in run.verdicts],
+        }
+        n_beads = run.state.wrapped_positions.shape[1] if not frames else len(frames[0][0])
+        wrapped = np.array([w for w, _ in frames], dtype=np.float32).reshape(len(frames), n_beads, 3)
+        images = np.array([i for _, i in frames], dtype=np.int32).reshape(len(frames), n_beads, 3)
+        with disk_errors(self.output), partial.open("wb") as file:
+            np.savez(
+                file,
+                meta=np.array(json.dumps(meta)),
+                wrapped=wrapped,
+                images=images,
+                history_wrapped=run.state.wrapped_positions.cpu().numpy(),
+                history_images=run.state.image_flags.cpu().numpy(),
+                generator=run.generator_state.cpu().numpy(),
+            )
+        partial.replace(target)
+
+    def last(self, device: torch.device) -> RunState | None:
+        """Where the run stands; None before the first segment."""
+        segments = self.segments()
+        if not segments:
+            return None
+        with np.load(segments[-1], allow_pickle=False) as data:
+            meta = json.loads(str(data["meta"]))
+            state = RolloutState(
+                torch.from_numpy(data["history_wrapped"]).to(device),
+                torch.from_numpy(data["history_images"]).to(device),
+            )
+            generator = torch.from_numpy(data["generator"])
+        verdicts = tuple(Verdict(**v) for v in meta["verdicts"])
+        return RunState(meta["step"], meta["seconds"], tuple(meta["alive"]), verdicts, state, generator)
+
+    def frames_of(self, rollout: int, sizes: list[int]) -> Iterator[tuple[Array, Array]]:
+        """Frames of one rollout, segment by segment: wrapped positions and image flags, [frames, beads, 3]."""
+        for segment in self.segments():
+            with np.load(segment, allow_pickle=False) as data:
+                members = json.loads(str(data["meta"]))["members"]
+                if rollout not in members:
+                    continue
+                start = sum(sizes[m] for m in members[: members.index(rollout)])
+                chosen = slice(start, start + sizes[rollout])
+                yield data["wrapped"][:, chosen], data["images"][:, chosen]
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path)
+
+
+def write_rollout(
+    folder: SegmentFolder,
+    number: int,
+    sizes: list[int],
+    beads: BeadStore,
+    start: Trajectory,
+    lag_time: float,
+    path: Path,
+    documents: dict[str, Any],
+) -> int:
+    """Stream one rollout from its segments into its store; time counts from the start, which is the first frame.
+
+    Returns:
+        Number of frames written.
+    """
+    system, cell = beads.beads, start.cell[-1]
+    n_frames = 1
+    with StoreWriter(path, system, atoms=beads.atoms, documents={**beads.documents(), **documents}) as writer:
+        first = Trajectory(
+            system, start.wrapped_positions[-1:], start.image_flags[-1:], cell[None], np.zeros(1, dtype=np.float64)
+        )
+        writer.append(first)
+        for wrapped, images in folder.frames_of(number, sizes):
+            n = len(wrapped)
+            if not n:
+                continue
+            time = lag_time * np.arange(n_frames, n_frames + n, dtype=np.float64)
+            writer.append(Trajectory(system, wrapped, images, np.broadcast_to(cell, (n, 3, 3)).copy(), time))
+            n_frames += n
+    return n_frames

@@ -1,0 +1,49 @@
+"""Where a rollout starts: the frames of a store that give the model its history."""
+
+import numpy as np
+
+from cgsim.beads import BeadStore
+from cgsim.checkpoint import ModelCard
+from cgsim.errors import InputError
+from cgsim.train.data import lag_stride
+from cgsim.trajectory import Trajectory
+from cgsim.trajectory.windows import window_frames
+from cgsim.units import format_time
+
+
+def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajectory:
+    """Frames that a rollout looks back on, one lag time apart, the present last.
+
+    Args:
+        beads: the store to start from.
+        card: of the model that will continue it.
+        begin: time of the present, counted from the store's first frame; infinite for the last frame. A time before
+            the model's history is complete is moved to where it is.
+
+    Raises:
+        InputError: if units, boundaries, save interval or length do not suit the model.
+    """
+    path = beads.store.path
+    if beads.atoms.units is not card.units:
+        raise InputError(f"{path}: is in {beads.atoms.units} units, the model was trained in {card.units}")
+    offsets, lag = card.model.history_offsets, card.model.lag_time
+    if beads.store.is_periodic and card.model.needs_open_boundaries:
+        raise InputError(f"{path}: has a periodic cell, but the model was trained on open systems")
+    if offsets[-1] == 0 and beads.store.n_frames == 1:
+        frames = range(1)
+        stride = 1
+    else:
+        stride = lag_stride(beads, lag)
+        frames = window_frames(beads.store.n_frames, stride, offsets, ahead=0)
+    if not len(frames):
+        raise InputError(
+            f"{path}: the model looks back {offsets[-1]} lags of {format_time(lag, card.units)}, which needs "
+            f"{offsets[-1] * stride + 1} frames; the file has {beads.store.n_frames}"
+        )
+    since = beads.store.time - beads.store.time[0]
+    present = frames[-1] if np.isinf(begin) else int(np.searchsorted(since, begin - 1e-6 * lag))
+    present = max(present, frames[0])
+    if present > frames[-1]:
+        found = format_time(float(since[-1]), card.units)
+        raise InputError(f"{path}: cannot start at {begin:g} {card.units.time}; the trajectory is {found} long")
+    return beads.read(slice(present - offsets[-1] * stride, present + 1, stride))
