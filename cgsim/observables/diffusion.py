@@ -1,0 +1,231 @@
+"""Self-diffusion: the diffusive window of a mean squared displacement, and D with an error that covers."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import linalg
+
+from cgsim.observables.dynamics import MeanSquaredDisplacement
+from cgsim.observables.statistics import Estimate
+from cgsim.typing import Array, Float64, Int64
+
+N_DIMENSIONS = 3
+MIN_FRAMES = 6
+MIN_LAGS = 3  # in a window
+MIN_SPAN = 2.5  # ratio of the largest to the smallest lag of a window
+SPAN = 10.0  # the same where the trajectory is long enough
+MAX_SLOPE_ERROR = 0.1  # a log-log slope known less well proves nothing
+SLOPE_TOLERANCE = 0.05  # a slope this near to 1 is called diffusive whatever its error
+CONTRADICTION = 0.9995  # confidence at which a later window says that an earlier one was not diffusive yet
+ENOUGH_MOLECULES = 8  # from here on, errors come from the scatter over molecules
+
+
+class Regime(StrEnum):
+    """What the log-log slope of a mean squared displacement says."""
+
+    DIFFUSIVE = "diffusive"
+    NOT_YET = "not yet diffusive"
+    UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True)
+class DiffusionFit:
+    """A diffusion coefficient and the ground it stands on.
+
+    Attributes:
+        coefficient: length^2 / time.
+        intercept: length^2, of the fitted line 2 d D t + intercept (rattling in a cage).
+        window: smallest and largest lag of the fit, time.
+        slope: d log MSD / d log t over the window.
+        regime: whether that slope is 1.
+        correlation: by how much the variance was enlarged because molecules move together.
+    """
+
+    coefficient: Estimate
+    intercept: float
+    window: tuple[float, float]
+    slope: Estimate
+    regime: Regime
+    correlation: float
+
+
+def displacement_covariance(
+    lags: Int64[Array, " lags"], msd: Float64[Array, " all_lags"], n_frames: int, n_dimensions: int
+) -> Float64[Array, "lags lags"]:
+    """Covariance between the points of the multi-origin MSD of one particle, length^4.
+
+    For a Gaussian process with stationary increments the covariance of two displacements follows from the MSD alone,
+    <[x(s+i)-x(s)] [x(t+j)-x(t)]> = [m(k+j) + m(k-i) - m(k) - m(k+j-i)] / 2 with k = t - s and m(k) = m(-k) the MSD
+    along one axis, and by Wick's theorem that of their squares is twice its square; summed here over all pairs of
+    origins whose displacements overlap in time. For a random walk, with or without noise on the positions, it is the
+    covariance of Bullerjahn, von Bülow and Hummer, J. Chem. Phys. 153, 024116 (2020).
+
+    Args:
+        lags: frames, in ascending order.
+        msd: lags 0 to at least twice the largest of ``lags``.
+        n_frames: length of the trajectory.
+        n_dimensions: equal and independent axes that ``msd`` is summed over.
+    """
+    m = msd / n_dimensions
+    covariance = np.empty((len(lags), len(lags)))
+    for a, i in enumerate(lags):
+        for b in range(a, len(lags)):
+            j = lags[b]
+            # Beyond -j < k < i displacements do not overlap, and where the MSD is linear they are uncorrelated.
+            k = np.arange(-j, i + 1)
+            product = 0.5 * (m[np.abs(k + j)] + m[np.abs(k - i)] - m[np.abs(k)] - m[np.abs(k + j - i)])
+            pairs = np.minimum(n_frames - i, n_frames - j - k) - np.maximum(0, -k)
+            total = float(np.maximum(pairs, 0) @ product**2)
+            covariance[a, b] = covariance[b, a] = 2.0 * n_dimensions * total / ((n_frames - i) * (n_frames - j))
+    return covariance
+
+
+def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit:
+    """Self-diffusion coefficient from the slope of the multi-origin MSD, in an automatically chosen window.
+
+    The line MSD = 6 D t + c is fitted by generalised least squares with the covariance of
+    :func:`displacement_covariance`, the best linear unbiased estimate (as in Bullerjahn et al., above, and McCluskey et
+    al., J. Chem. Theory Comput. 21, 79 (2025)). It is linear in the displacements of each molecule, so with eight or
+    more molecules the error is the scatter of the molecules' own estimates, which needs no model of the motion; with
+    fewer it comes from the covariance. If molecules move together beyond chance, both grow accordingly.
+
+    The window begins at the first lag from which on the log-log slope stays 1 within its error. Without one it is the
+    last window in which that slope is known to 0.1, and ``regime`` says so: the value is then an apparent coefficient.
+
+    Raises:
+        ValueError: if there are fewer than six frames.
+    """
+    if displacement.n_frames < MIN_FRAMES:
+        raise ValueError(f"{displacement.n_frames} frames, at least {MIN_FRAMES} are needed")
+    fits = [_fit(displacement, lags) for lags in _windows(displacement)]
+    return fits[_choose(fits)]
+
+
+def _windows(displacement: MeanSquaredDisplacement) -> list[Int64[Array, " lags"]]:
+    """Candidate windows: a decade of lags from each of about four starts a decade, up to half the trajectory."""
+    last = (displacement.n_frames - 1) // 2 if displacement.n_frames > 2 * MIN_FRAMES else displacement.n_frames - 2
+    lags = displacement.lags[displacement.lags <= last]
+    windows = []
+    previous = 0.0
+    for start in lags:
+        inside = lags[(lags >= start) & (lags <= SPAN * start)]
+        if len(inside) < MIN_LAGS or inside[-1] < MIN_SPAN * start:
+            break
+        if start >= 1.7 * previous:
+            windows.append(inside)
+            previous = float(start)
+    return windows or [lags[-MIN_LAGS:]]
+
+
+def _choose(fits: list[DiffusionFit]) -> int:
+    """The first diffusive window that no later one contradicts, else the last whose slope is known, else the last."""
+    chosen = None
+    for k in range(len(fits) - 1, -1, -1):
+        if fits[k].regime is Regime.DIFFUSIVE:
+            chosen = k
+        low, high = fits[k].slope.interval(CONTRADICTION)
+        if high < 1.0 - SLOPE_TOLERANCE or low > 1.0 + SLOPE_TOLERANCE:
+            break  # what lies before this window is an earlier regime, whatever its slope
+    if chosen is not None:
+        return chosen
+    known = [k for k, fit in enumerate(fits) if fit.slope.standard_error <= MAX_SLOPE_ERROR]
+    return known[-1] if known else len(fits) - 1
+
+
+def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> DiffusionFit:
+    """Fit a line, and a power law, to one window."""
+    columns = np.searchsorted(displacement.lags, lags)
+    weights = displacement.molecule_weights / displacement.molecule_weights.sum()
+    n_molecules = 1.0 / float((weights**2).sum())
+    correlation = displacement.correlation(int(lags[0]), int(lags[-1]))
+    observed = displacement.msd[lags]
+    time = lags * displacement.save_interval
+    model = _model_curve(displacement.msd, lags)
+    covariance = displacement_covariance(lags, model, displacement.n_frames, N_DIMENSIONS) / n_molecules
+    straight = np.stack([time, np.ones(len(lags))], axis=1)
+    estimator = _least_squares(straight, covariance)  # [2, lags]
+    slope, intercept = estimator @ observed
+    of_molecule = displacement.by_molecule[:, columns]
+    d = Estimate(
+        float(slope) / (2 * N_DIMENSIONS), *_error(estimator[0], of_molecule, weights, covariance, correlation)
+    )
+    d = Estimate(d.value, d.standard_error / (2 * N_DIMENSIONS), d.degrees_of_freedom)
+    power = np.stack([np.log(time), np.ones(len(lags))], axis=1)
+    expected = np.maximum(model[lags], np.finfo(np.float64).tiny)
+    estimator = _least_squares(power, covariance / np.outer(expected, expected))
+    exponent = float(estimator[0] @ np.log(np.maximum(observed, np.finfo(np.float64).tiny)))
+    log_slope = Estimate(exponent, *_error(estimator[0] / expected, of_molecule, weights, covariance, correlation))
+    window = (float(time[0]), float(time[-1]))
+    return DiffusionFit(d, float(intercept), window, log_slope, _regime(log_slope), correlation)
+
+
+def _regime(slope: Estimate) -> Regime:
+    away = abs(slope.value - 1.0)
+    if away <= max(2.0 * slope.standard_error, SLOPE_TOLERANCE):
+        return Regime.DIFFUSIVE if slope.standard_error <= MAX_SLOPE_ERROR else Regime.UNDETERMINED
+    return Regime.NOT_YET
+
+
+def _model_curve(msd: Float64[Array, " all_lags"], lags: Int64[Array, " lags"]) -> Float64[Array, " model_lags"]:
+    """The measured curve up to the window and a line from there on, to twice the largest lag."""
+    first, last = int(lags[0]), int(lags[-1])
+    slope, intercept = np.polyfit(lags, msd[lags], 1, w=1.0 / lags)
+    if slope <= 0:
+        slope, intercept = msd[lags] @ lags / (lags @ lags), 0.0
+    model = slope * np.arange(2 * last + 1, dtype=np.float64) + max(float(intercept), 0.0)
+    model[0] = 0.0
+    if first > 1:  # joined at the window's first lag, so that increments stay a possible process
+        model[1:first] = msd[1:first] * (model[first] / msd[first] if msd[first] > 0 else 1.0)
+    return np.asarray(model)
+
+
+def _least_squares(
+    design: Float64[Array, "lags parameters"], covariance: Float64[Array, "lags lags"]
+) -> Float64[Array, "parameters lags"]:
+    """Matrix that takes observations to the parameters of generalised least squares.
+
+    Falls back to the diagonal of the covariance where the whole is not positive definite, as the measured part of the
+    model can make it; that costs precision and no bias.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    if not (scale > 0).all():
+        return np.asarray(np.linalg.pinv(design))
+    correlation = covariance / np.outer(scale, scale)
+    whitened = design / scale[:, None]
+    try:
+        factor = linalg.cho_factor(correlation + 1e-10 * np.eye(len(scale)))
+        solved = linalg.cho_solve(factor, whitened)
+    except linalg.LinAlgError:
+        solved = whitened
+    return np.asarray(np.linalg.solve(whitened.T @ solved, solved.T) / scale)
+
+
+def _error(
+    estimator: Float64[Array, " lags"],
+    by_molecule: Float64[Array, "molecules lags"],
+    weights: Float64[Array, " molecules"],
+    covariance: Float64[Array, "lags lags"],
+    correlation: float,
+) -> tuple[float, float]:
+    """Standard error of a linear estimate, and its degrees of freedom."""
+    if len(weights) >= ENOUGH_MOLECULES:
+        own = by_molecule @ estimator
+        deviations = own - weights @ own
+        n_effective = 1.0 / float((weights**2).sum())
+        freedom = max(1.0, n_effective - 1.0)
+        variance = float((weights**2) @ deviations**2) * n_effective / freedom
+        return float(np.sqrt(variance * correlation)), max(1.0, n_effective / correlation - 1.0)
+    error = float(np.sqrt(estimator @ covariance @ estimator * correlation))
+    return error, _freedom_of_model(by_molecule, weights, estimator, error)
+
+
+def _freedom_of_model(
+    by_molecule: Float64[Array, "molecules lags"],
+    weights: Float64[Array, " molecules"],
+    estimator: Float64[Array, " lags"],
+    error: float,
+) -> float:
+    """Degrees of freedom of a chi-squared variable with the relative error of the estimate: 2 (value / error)^2."""
+    value = float(weights @ by_molecule @ estimator)
+    return max(1.0, 2.0 * (value / error) ** 2) if error > 0 else float("inf")

@@ -1,0 +1,170 @@
+"""Errors of correlated data: block averages, effective sample sizes, replicas, and distances of distributions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from cgsim.typing import Array, Float64
+
+MIN_BLOCKS = 4  # fewer blocks than this say next to nothing about a variance
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and how well it is known.
+
+    Attributes:
+        value: the estimate; nan where it is not defined.
+        standard_error: its standard error; nan where the data cannot tell.
+        degrees_of_freedom: independent pieces of information behind the standard error, less one; infinite where the
+            standard error is known as if from theory.
+    """
+
+    value: float
+    standard_error: float
+    degrees_of_freedom: float = float("inf")
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Confidence interval by Student's distribution, for example at ``level`` 0.95."""
+        half = float(stats.t.ppf(0.5 * (1.0 + level), self.degrees_of_freedom)) * self.standard_error
+        return self.value - half, self.value + half
+
+    def scaled(self, factor: float) -> "Estimate":
+        """The estimate in another unit."""
+        return Estimate(self.value * factor, self.standard_error * abs(factor), self.degrees_of_freedom)
+
+
+@dataclass(frozen=True)
+class BlockAverage:
+    """Time average of a correlated series.
+
+    Attributes:
+        mean: [*shape], average over the frames.
+        standard_error: [*shape].
+        block_length: frames in a block.
+        n_blocks: number of blocks.
+        is_converged: whether blocks are long enough to be independent; if not, the error is a lower bound.
+    """
+
+    mean: Float64[Array, "*shape"]
+    standard_error: Float64[Array, "*shape"]
+    block_length: int
+    n_blocks: int
+    is_converged: bool
+
+    @property
+    def estimate(self) -> Estimate:
+        """The average of a scalar series."""
+        return Estimate(float(self.mean), float(self.standard_error), max(1.0, self.n_blocks - 1.0))
+
+
+def block_average(
+    series: Float64[Array, "frames *shape"], frame_weights: Float64[Array, " frames"] | None = None
+) -> BlockAverage:
+    """Average a correlated series, with a standard error from blocks whose length is found automatically.
+
+    Blocking after Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989); the length B of a block is the
+    smallest power of two with B^3 > 2 n (s_B / s_1)^4, where s_B is the standard error found with it (Lee et al., Phys.
+    Rev. E 83, 066706 (2011): the length at which what is lost by too few and by too short blocks balances). For
+    a series of arrays the lengths are compared on the sum of the variances, so that all share one.
+
+    Args:
+        series: any unit; the first axis is time.
+        frame_weights: weight of each frame, for reweighted averages; equal by default. The error is then that of the
+            linearised ratio of averages.
+    """
+    n = len(series)
+    if frame_weights is None:
+        mean = np.asarray(series.mean(axis=0))
+        deviations = series - mean
+    else:
+        relative = (frame_weights / frame_weights.mean()).reshape(-1, *[1] * (series.ndim - 1))
+        mean = np.asarray((relative * series).mean(axis=0))
+        deviations = relative * (series - mean)
+    if n < 2:
+        return BlockAverage(mean, np.full_like(mean, np.nan), n, n, False)
+    naive = _blocked_variance(deviations, 1)
+    length, best = 1, naive
+    while True:
+        variance = _blocked_variance(deviations, length)
+        if variance.sum() >= best.sum():
+            best = variance
+        ratio = variance.sum() / naive.sum() if naive.sum() > 0 else 0.0
+        if length**3 > 2 * n * ratio**2 or naive.sum() == 0:
+            return BlockAverage(mean, np.asarray(np.sqrt(variance)), length, n // length, True)
+        if n // (2 * length) < MIN_BLOCKS:
+            return BlockAverage(mean, np.asarray(np.sqrt(best)), length, n // length, False)
+        length *= 2
+
+
+def _blocked_variance(deviations: Float64[Array, "frames *shape"], length: int) -> Float64[Array, "*shape"]:
+    """Squared standard error of the mean from blocks of ``length`` frames; the first incomplete block is left out."""
+    n_blocks = len(deviations) // length
+    blocks = deviations[len(deviations) - n_blocks * length :].reshape(n_blocks, length, *deviations.shape[1:])
+    return np.asarray(blocks.mean(axis=1).var(axis=0, ddof=1) / n_blocks)
+
+
+def n_effective(series: Float64[Array, " frames"]) -> float:
+    """Number of independent frames that would give the standard error of :func:`block_average`."""
+    average = block_average(series)
+    squared_error = float(average.standard_error) ** 2
+    return float(series.var(ddof=1)) / squared_error if squared_error > 0 else float(len(series))
+
+
+def independent_average(values: Float64[Array, " samples"]) -> Estimate:
+    """Mean of independent samples with the standard error of the mean; nan error for a single sample."""
+    n = len(values)
+    error = float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
+    return Estimate(float(values.mean()), error, max(1.0, n - 1.0))
+
+
+def combine_replicas(replicas: list[Estimate], replica_weights: Float64[Array, " replicas"]) -> Estimate:
+    """Combine independent replicas of one system.
+
+    The weights are given (the length of each replica, say) and not taken from the errors, because an error that is
+    proportional to its value, as that of a diffusion coefficient, would pull the mean down. The error is the propagated
+    one, enlarged by the Birge ratio sqrt(chi2 / (n - 1)) where the replicas scatter more than their errors allow
+    (Particle Data Group, Prog. Theor. Exp. Phys. 2022, 083C01, sec. 5.2.2).
+    """
+    if len(replicas) == 1:
+        return replicas[0]
+    share = replica_weights / replica_weights.sum()
+    values = np.array([r.value for r in replicas])
+    errors = np.array([r.standard_error for r in replicas])
+    mean = float(share @ values)
+    if not (errors > 0).all():
+        return Estimate(mean, independent_average(values).standard_error, len(values) - 1.0)
+    squared_error = float(share**2 @ errors**2)
+    chi_squared = float((((values - mean) / errors) ** 2).sum())
+    inflation = max(1.0, np.sqrt(chi_squared / (len(values) - 1)))
+    spread = sum(
+        (s * s * e * e) ** 2 / r.degrees_of_freedom for s, e, r in zip(share, errors, replicas, strict=True)
+    )  # Welch and Satterthwaite
+    freedom = squared_error**2 / spread if spread > 0 else float("inf")
+    return Estimate(mean, float(np.sqrt(squared_error) * inflation), freedom)
+
+
+def earth_mover_distance(
+    first: Float64[Array, " first_samples"], second: Float64[Array, " second_samples"], n_blocks: int = 10
+) -> Estimate:
+    """Earth mover (Wasserstein-1) distance of two distributions, in the samples' unit.
+
+    The error comes from leaving out one block of each series at a time (jackknife), so that correlation within a block
+    is accounted for. Distances are never negative: between equal distributions the value is about as large as its
+    error.
+
+    Raises:
+        ValueError: if either series has fewer samples than blocks.
+    """
+    if min(len(first), len(second)) < n_blocks:
+        raise ValueError(f"needs at least {n_blocks} samples each, got {len(first)} and {len(second)}")
+    value = float(stats.wasserstein_distance(first, second))
+    squared_error = 0.0
+    for own, other in ((first, second), (second, first)):
+        pieces = np.array_split(own, n_blocks)
+        left_out = np.array(
+            [stats.wasserstein_distance(np.concatenate(pieces[:k] + pieces[k + 1 :]), other) for k in range(n_blocks)]
+        )
+        squared_error += (n_blocks - 1) / n_blocks * float(((left_out - left_out.mean()) ** 2).sum())
+    return Estimate(value, float(np.sqrt(squared_error)), 2.0 * (n_blocks - 1))
