@@ -97,17 +97,19 @@ def tell_elements(
     found = np.zeros(len(particle_type), dtype=np.int64)
     if stated is not None:
         found = np.array([element_of_symbol(symbol) for symbol in stated], dtype=np.int64)
+    by_mass = found
     if masses is not None and not found.all():
         values, inverse = np.unique(masses, return_inverse=True)
-        by_mass = np.array([element_of_mass(value) for value in values], dtype=np.int64)
+        by_mass = np.array([element_of_mass(value) for value in values], dtype=np.int64)[inverse]
         if by_mass.all():
-            found = np.where(found == 0, by_mass[inverse], found)
+            found = np.where(found == 0, by_mass, found)
     if names is not None and not found.all():
         by_name = np.array([element_of_name(name) for name in names], dtype=np.int64)
         found = np.where(found == 0, by_name, found)
     if not found.all():
-        unknown = np.unique(particle_type[found == 0])
-        first = int(np.flatnonzero(found == 0)[0])
+        is_odd = (found == 0) & (by_mass == 0)  # name the mass that fits nothing, not those it discredits
+        unknown = np.unique(particle_type[is_odd if is_odd.any() else found == 0])
+        first = int(np.flatnonzero(particle_type == unknown[0])[0])
         weight = "" if masses is None else f" (mass {masses[first]:g} g/mol)"
         raise InputError(
             f"{where}: cannot tell the element of type {type_names[particle_type[first]]!r}{weight}"

@@ -149,7 +149,7 @@ def _split(path: Path) -> tuple[list[tuple[int, str]], dict[str, _Section]]:
             text = text.strip()
             if not text:
                 continue
-            if text[0].isalpha() and (current is None or _is_title(text)):
+            if _is_title(text):
                 current = _Section(text, comment.strip(), file.line_number, [], [], [])
                 if text in wanted:
                     if text in sections:
@@ -165,8 +165,11 @@ def _split(path: Path) -> tuple[list[tuple[int, str]], dict[str, _Section]]:
 
 
 def _is_title(text: str) -> bool:
-    """Whether a line that begins with a letter is a title: words only (a type label is followed by numbers)."""
-    return all(word[0].isalpha() for word in text.split())
+    """Whether a line is the title of a section: words that begin with letters, the first a capital.
+
+    A line that begins with a type label has numbers behind it.
+    """
+    return text[0].isupper() and all(word[0].isalpha() for word in text.split())
 
 
 def _read_cell(path: Path, header: list[tuple[int, str]]) -> tuple[Float64[Array, "3 3"], Float64[Array, " 3"]]:
