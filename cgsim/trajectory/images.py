@@ -77,7 +77,7 @@ class ImageFinder:
         spans = (fractional[b] - fractional[a]) + (images[b] - images[a])
         bad = np.argwhere(np.abs(spans) >= 0.5)
         if len(bad):
-            bond, axis = bad[0]
+            bond, axis = bad[0].tolist()
             raise InputError(
                 f"{frame.where}: {self._bond(bond)} spans {abs(spans[bond, axis]):.2f} of the cell along {'abc'[axis]} "
                 "with the images in the file, expected less than half; if they are wrong, --images bonds rebuilds them"
@@ -91,7 +91,7 @@ class ImageFinder:
         nearest_image = spans - np.round(spans)
         bad = np.argwhere(np.abs(nearest_image) > LARGEST_STEP)
         if len(bad):
-            bond, axis = bad[0]
+            bond, axis = bad[0].tolist()
             raise InputError(
                 f"{frame.where}: {self._bond(bond)} spans {abs(nearest_image[bond, axis]):.2f} of the cell along "
                 f"{'abc'[axis]}, too near to half of it to make the molecule whole; is the cell right, and does the "
@@ -99,7 +99,7 @@ class ImageFinder:
             )
         bad = np.argwhere(np.round(spans) + (images[b] - images[a]) != 0)
         if len(bad):
-            bond, axis = bad[0]
+            bond, axis = bad[0].tolist()
             raise InputError(
                 f"{frame.where}: the molecule of {self._bond(bond)} is bonded to its own periodic image along "
                 f"{'abc'[axis]}: it has no size of its own, expected finite molecules"
@@ -108,7 +108,7 @@ class ImageFinder:
     def _check_step(self, frame: Frame, steps: Float64[Array, "molecules 3"]) -> None:
         bad = np.argwhere(np.abs(steps) > LARGEST_STEP)
         if len(bad):
-            molecule, axis = bad[0]
+            molecule, axis = bad[0].tolist()
             particle = int(np.flatnonzero(self._molecule == molecule)[0])
             length = float(np.linalg.norm(frame.cell[axis]))
             unit = self._system.units.length
