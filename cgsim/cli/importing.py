@@ -59,7 +59,7 @@ def import_files(
         atom_style=atom_style,
         elements=elements,
         allow_no_bonds=allow_no_bonds,
-        images=images,  # type: ignore[arg-type]  # checked by the settings
+        images=images,
         start=start,
         stop=stop,
         stride=stride,

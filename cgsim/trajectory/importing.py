@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from cgsim.typing import Array, Float64, Int32
 from cgsim.units import LammpsUnits, UnitSystem, lammps_units
 
 BUFFER_BYTES = 16 * 2**20  # of positions and images before they are written
-ImageSource = Literal["auto", "bonds", "unwrapped"]
+IMAGE_SOURCES = ("auto", "bonds", "unwrapped")
 _NO_CELL, _IN_FILE = "without a cell", "with image flags"
 _UNWRAPPED, _FROM_BONDS = "with unwrapped positions", "with a cell and wrapped positions"
 _SINGLE_IONS = ("Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Sr", "Ba", "Zn", "F", "Cl", "Br", "I")
@@ -57,7 +56,7 @@ class ImportSettings:
     atom_style: str | None = None
     elements: str | None = None
     allow_no_bonds: bool = False
-    images: ImageSource = "auto"
+    images: str = "auto"
     start: int = 0
     stop: int | None = None
     stride: int = 1
@@ -74,8 +73,8 @@ class ImportSettings:
             raise InputError(f"--stride must be at least 1, got {self.stride}")
         if self.decimals is not None and not 0 <= self.decimals <= 6:
             raise InputError(f"--decimals must be 0 to 6, got {self.decimals}")
-        if self.images not in ("auto", "bonds", "unwrapped"):
-            raise InputError(f"--images must be auto, bonds or unwrapped, got {self.images!r}")
+        if self.images not in IMAGE_SOURCES:
+            raise InputError(f"--images must be one of {', '.join(IMAGE_SOURCES)}, got {self.images!r}")
         if self.timestep is not None and self.save_interval is not None:
             raise InputError("--timestep and --save-interval both set the time; give one of them")
 
@@ -249,9 +248,9 @@ def _is_repeated(before: Frame, frame: Frame) -> bool:
 def _kept(frames: Iterator[Frame], settings: ImportSettings) -> Iterator[tuple[Frame, bool]]:
     """Yield every frame before the stop, and whether to keep it: images need those in between as well."""
     for index, frame in enumerate(frames):
-        if settings.stop is not None and index >= settings.stop:
-            return
         yield frame, index >= settings.start and (index - settings.start) % settings.stride == 0
+        if index + 1 == settings.stop:
+            return  # before the next frame is read, which may be the one that is cut off
 
 
 def _batches(system: System, frames: Iterator[tuple[Frame, bool]], settings: ImportSettings) -> Iterator[Trajectory]:
@@ -277,7 +276,7 @@ def _batches(system: System, frames: Iterator[tuple[Frame, bool]], settings: Imp
         yield _joined(batch)
 
 
-def _origin_of_images(frame: Frame, source: ImageSource) -> str:
+def _origin_of_images(frame: Frame, source: str) -> str:
     """Say where the images of a frame come from; one of the constants below."""
     if not frame.cell.any():
         return _NO_CELL

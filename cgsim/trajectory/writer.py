@@ -230,11 +230,14 @@ class _Disk(io.FileIO):
         done = 0
         while done < len(view) and not self._given_up:
             try:
-                done += super().write(view[done:]) or 0
+                done += self._write_some(view[done:])
             except OSError as error:
                 self.failure = error
                 self.give_up()
         return len(view)
+
+    def _write_some(self, data: memoryview) -> int:
+        return super().write(data) or 0
 
     def give_up(self) -> None:
         """Swallow all further writing."""
