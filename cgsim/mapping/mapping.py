@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -47,10 +47,18 @@ class Mapping:
         sums = self.mapping_weights.sum(axis=1)
         bad = np.flatnonzero(np.abs(sums - 1.0) > 1e-9)
         if bad.size:
-            raise InputError(f"weights of bead {bad[0] + 1} sum to {sums[bad[0]]:g}, expected 1: the bead has no atoms?")
+            raise InputError(
+                f"weights of bead {bad[0] + 1} sum to {sums[bad[0]]:g}, expected 1: the bead has no atoms?"
+            )
 
     @classmethod
-    def from_parts(cls, atoms: System, bead_of_atom: Int64[Array, " atoms"], class_names: tuple[str, ...], bead_class: Int64[Array, " beads"]) -> Self:
+    def from_parts(
+        cls,
+        atoms: System,
+        bead_of_atom: Int64[Array, " atoms"],
+        class_names: tuple[str, ...],
+        bead_class: Int64[Array, " beads"],
+    ) -> "Mapping":
         """Make the mapping in which every atom belongs to one bead and beads sit at their centre of mass."""
         n_beads = len(bead_class)
         masses = np.bincount(bead_of_atom, weights=atoms.masses, minlength=n_beads)
@@ -80,9 +88,7 @@ class Mapping:
         """The bead in which each atom has its largest weight."""
         return np.asarray(self.mapping_weights.tocsc().argmax(axis=0), dtype=np.int64).ravel()
 
-    def map_positions(
-        self, unwrapped_positions: Float64[Array, "frames atoms 3"]
-    ) -> Float64[Array, "frames beads 3"]:
+    def map_positions(self, unwrapped_positions: Float64[Array, "frames atoms 3"]) -> Float64[Array, "frames beads 3"]:
         """Bead positions from unwrapped atom positions.
 
         Raises:
@@ -112,8 +118,7 @@ class Mapping:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of everything that the mapping is made of; changes when any weight does."""
-        digest = hashlib.sha256(json.dumps(self._payload(), sort_keys=True).encode())
-        return digest.hexdigest()
+        return _hash(self._payload())
 
     def _payload(self) -> dict[str, Any]:
         coo = self.mapping_weights.tocoo()
@@ -136,18 +141,24 @@ class Mapping:
         return {**self._payload(), "hash": self.hash}
 
     @classmethod
-    def from_document(cls, document: dict[str, Any], source: str) -> Self:
+    def from_document(cls, document: dict[str, Any], source: str) -> "Mapping":
         """Rebuild a mapping and check its hash.
 
         Raises:
             InputError: if the format is newer than this program or the hash does not match.
         """
-        if document.get("version") != FORMAT_VERSION:
-            raise InputError(f"{source}: mapping format {document.get('version')!r}, expected {FORMAT_VERSION}")
+        if not {"version", "hash"} <= document.keys():
+            raise InputError(f"{source}: not a mapping (JSON written by cgsim)")
+        if document["version"] != FORMAT_VERSION:
+            raise InputError(f"{source}: mapping format {document['version']!r}, expected {FORMAT_VERSION}")
+        found = _hash({name: value for name, value in document.items() if name != "hash"})
+        if found != document["hash"]:
+            raise InputError(
+                f"{source}: mapping hash is {found[:12]}, expected {document['hash'][:12]}: the file was changed"
+            )
         shape = (len(document["masses"]), document["n_atoms"])
-        weights = sparse.csr_array((document["weight"], (document["row"], document["column"])), shape=shape)
-        mapping = cls(
-            mapping_weights=weights,
+        return cls(
+            mapping_weights=sparse.csr_array((document["weight"], (document["row"], document["column"])), shape=shape),
             masses=np.array(document["masses"], dtype=np.float64),
             charges=np.array(document["charges"], dtype=np.float64),
             bond_index=np.array(document["bond_index"], dtype=np.int64).reshape(2, -1),
@@ -155,9 +166,6 @@ class Mapping:
             class_names=tuple(document["class_names"]),
             molecule_id=np.array(document["molecule_id"], dtype=np.int64),
         )
-        if mapping.hash != document["hash"]:
-            raise InputError(f"{source}: mapping hash is {mapping.hash[:12]}, expected {document['hash'][:12]}: the file was changed")
-        return mapping
 
     def save(self, path: Path) -> None:
         """Write the mapping as JSON, atomically."""
@@ -166,7 +174,7 @@ class Mapping:
         partial.replace(path)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Mapping":
         """Read a mapping written by :meth:`save`.
 
         Raises:
@@ -177,5 +185,11 @@ class Mapping:
         except FileNotFoundError:
             raise InputError(f"{path}: no such file") from None
         except (UnicodeDecodeError, json.JSONDecodeError):
-            raise InputError(f"{path}: not a mapping (JSON written by cgsim)") from None
+            document = None
+        if not isinstance(document, dict):
+            raise InputError(f"{path}: not a mapping (JSON written by cgsim)")
         return cls.from_document(document, str(path))
+
+
+def _hash(payload: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
