@@ -1,7 +1,6 @@
 """The embedding GNN: the chemistry of each bead from the molecular graph alone, once per system (Fu et al. 2023)."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -63,7 +62,7 @@ class Vocabulary:
     mean_mass: float
 
     @classmethod
-    def of(cls, systems: list[System]) -> Self:
+    def of(cls, systems: list[System]) -> "Vocabulary":
         """Collect the types of all training systems."""
         atoms: set[str] = set()
         bonds: set[str] = set()
@@ -97,7 +96,7 @@ class AtomGraph:
     n_beads: int
 
     @classmethod
-    def of(cls, atoms: System, mapping: Mapping, vocabulary: Vocabulary, source: str) -> Self:
+    def of(cls, atoms: System, mapping: Mapping, vocabulary: Vocabulary, source: str) -> "AtomGraph":
         """Translate a system into a model's vocabulary.
 
         Raises:

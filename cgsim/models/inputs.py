@@ -1,7 +1,6 @@
 """What a model needs to know of a system that moves, and batches of such systems."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 
@@ -40,7 +39,7 @@ class SystemInputs:
         vocabulary: Vocabulary,
         class_names: tuple[str, ...],
         source: str,
-    ) -> Self:
+    ) -> "SystemInputs":
         """Translate a system.
 
         Raises:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from typing import Self
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, model_validator
 from torch import nn
@@ -36,7 +35,7 @@ class ModelSettings(BaseModel):
     normalize: bool = True
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "ModelSettings":
         offsets = self.history_offsets
         if not offsets or offsets[0] != 0 or any(b <= a for a, b in itertools.pairwise(offsets)):
             raise ValueError(f"history_offsets must ascend from 0, got {list(offsets)}")

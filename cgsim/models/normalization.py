@@ -1,6 +1,5 @@
 """Scales taken from the training data, so that every network sees and gives numbers of order one, class by class."""
 
-from typing import Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -32,7 +31,7 @@ class Scales(BaseModel):
     radial_range: float
     mean_degree: float
 
-    def unscaled(self) -> Self:
+    def unscaled(self) -> "Scales":
         """The same with every scale 1, as in the published code; lengths keep their meaning."""
         ones = tuple(1.0 for _ in self.class_names)
         history = tuple(tuple(1.0 for _ in row) for row in self.history)
