@@ -1,7 +1,117 @@
 """`cgsim analyze`."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
+    app.command("analyze")(analyze)
+
+
+def analyze(
+    files: Annotated[list[Path], typer.Argument(help="Stores of atoms or beads: MD or rollouts.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="JSON file to write.")],
+    temperature: Annotated[
+        float | None, typer.Option(help="Temperature in K, for conductivities, unless the file states it.")
+    ] = None,
+    equilibration: Annotated[str, typer.Option(help="Time to leave out at the start, with unit: '100 ps'.")] = "",
+    species: Annotated[
+        list[str] | None, typer.Option(help="Only this species (Li, TFSI, polymer); may be repeated.")
+    ] = None,
+    pair: Annotated[list[str] | None, typer.Option(help="Pair for an rdf, 'Li:polymer.O'; may be repeated.")] = None,
+    rdf_cutoff: Annotated[float | None, typer.Option(help="Largest distance of rdfs.")] = None,
+    rdf_bin_width: Annotated[float | None, typer.Option(help="Bin width of rdfs.")] = None,
+    structure_frames: Annotated[int, typer.Option(help="At most so many frames for rdfs and clusters.")] = 500,
+    cluster_cutoff: Annotated[
+        float | None, typer.Option(help="Distance within which ions hang together (atoms: 3.4 A).")
+    ] = None,
+    beads_of: Annotated[
+        Path | None, typer.Option(help="See stores of atoms as the beads of this rollout or mapping.")
+    ] = None,
+    per_molecule: Annotated[bool, typer.Option("--per-molecule", help="Sizes of every chain by itself too.")] = False,
+    replicas: Annotated[bool, typer.Option("--replicas", help="The files are runs of one system: combine.")] = False,
+) -> None:
+    """Measure sizes, structure, diffusion and conductivity with errors: cgsim analyze FILE... -o results.json."""
+    from cgsim.analysis import AnalysisSettings, analyze_files, write_results
+    from cgsim.errors import InputError
+
+    settings = AnalysisSettings(
+        temperature=temperature,
+        equilibration=equilibration,
+        species=tuple(species or ()),
+        pairs=tuple(pair or ()),
+        rdf_cutoff=rdf_cutoff,
+        rdf_bin_width=rdf_bin_width,
+        structure_frames=structure_frames,
+        cluster_cutoff=cluster_cutoff,
+        per_molecule=per_molecule,
+        replicas=replicas,
+    )
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: the directory {output.parent} does not exist")
+    with _progress() as progress:
+        document = analyze_files(files, settings, beads_of, progress)
+    write_results(document, output)
+    _print(document, output)
+
+
+def _print(document: dict[str, Any], output: Path) -> None:
+    """Show the figures as one table, with warnings below it."""
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    several = len({figure["system"] for figure in document["figures"]}) > 1
+    table = Table(box=None, pad_edge=False)
+    for column in (*(["system"] if several else []), "figure", "species", "value", "+-", "unit", "method", "window"):
+        table.add_column(column, justify="right" if column in {"value", "+-"} else "left", no_wrap=True)
+    warnings: dict[str, int] = {}
+    for figure in document["figures"]:
+        mark = ""
+        if "warning" in figure:
+            mark = f" [{warnings.setdefault(figure['warning'], len(warnings) + 1)}]"
+        value, error = _number(figure["value"], figure["standard_error"])
+        window = " to ".join("?" if w is None else f"{w:.4g}" for w in figure["window"])
+        row = [figure["name"], figure["species"], value, error, figure["unit"], figure["method"] + mark, window]
+        table.add_row(*([figure["system"]] if several else []), *row)
+    console = Console(highlight=False, markup=False)
+    needed = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    Console(highlight=False, markup=False, width=max(console.width, needed)).print(table)
+    for text, number in warnings.items():
+        typer.echo(f"[{number}] {text}")
+    for note in document["notes"]:
+        typer.echo(f"note: {note}")
+    typer.echo(f"{output}: {len(document['figures'])} figures")
+
+
+def _number(value: float | None, error: float | None) -> tuple[str, str]:
+    """Value with the digits that its error leaves meaning to, and the error with two."""
+    if value is None:
+        return "-", "-"
+    if error is None:
+        return f"{value:.4g}", "?"
+    if error == 0 or value == 0:
+        return f"{value:.5g}", f"{error:.2g}"
+    from math import floor, log10
+
+    digits = max(2, 2 + floor(log10(abs(value))) - floor(log10(error)))
+    return f"{value:.{min(digits, 8)}g}", f"{error:.2g}"
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """Show what is being done, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("analysing", total=1.0)
+        yield lambda text, part: bar.update(task, completed=part, description=text)

@@ -14,27 +14,29 @@ def ion_clusters(
     positions: Float64[Array, "sites 3"],
     cell: Float64[Array, "3 3"],
     ion_of_site: Int64[Array, " sites"],
-    n_ions: int,
-    cutoff: float,
+    is_cation: Bool[Array, " ions"],
+    cutoffs: Float64[Array, "2 2"],
 ) -> Int64[Array, " ions"]:
-    """Cluster of each ion: two ions hang together if any of their sites are within the cutoff, whatever their charge.
+    """Cluster of each ion: two ions hang together if any of their sites are within the cutoff for ions of their signs.
 
-    That anions count as touching each other is the rule behind the published populations (the ``aggregate/atom``
-    command of LAMMPS applied to the cation and to the O, N and S of TFSI with 3.4 Å, after France-Lanord and Grossman,
-    Phys. Rev. Lett. 122, 136001 (2019)).
+    One cutoff for all, also between ions of like charge, is the rule behind the published populations (the
+    ``aggregate/atom`` command of LAMMPS applied to the cation and to the O, N and S of TFSI with 3.4 Å, after
+    France-Lanord and Grossman, Phys. Rev. Lett. 122, 136001 (2019)).
 
     Args:
         positions: of the sites that can touch, length; in the cell or not.
         cell: rows are lattice vectors; zeros for open boundaries.
         ion_of_site: the ion that each site belongs to, 0-based.
-        n_ions: number of ions.
-        cutoff: length.
+        is_cation: which ions are cations.
+        cutoffs: length, symmetric: between anions [0, 0], anions and cations [0, 1], cations [1, 1]; 0 for never.
     """
-    neighbors = NeighborList(cutoff=cutoff, full_list=False)
-    i, j = neighbors.compute(positions, cell, bool(cell.any()), "ij")
-    contacts = sparse.coo_array(
-        (np.ones(len(i)), (ion_of_site[i.astype(np.int64)], ion_of_site[j.astype(np.int64)])), shape=(n_ions, n_ions)
-    )
+    neighbors = NeighborList(cutoff=float(cutoffs.max()), full_list=False)
+    i, j, distances = neighbors.compute(positions, cell, bool(cell.any()), "ijd")
+    first, second = ion_of_site[i.astype(np.int64)], ion_of_site[j.astype(np.int64)]
+    sign = is_cation.astype(np.int64)
+    touch = distances <= cutoffs[sign[first], sign[second]]
+    n_ions = len(is_cation)
+    contacts = sparse.coo_array((np.ones(touch.sum()), (first[touch], second[touch])), shape=(n_ions, n_ions))
     _, labels = csgraph.connected_components(contacts, directed=False)
     return np.asarray(labels, dtype=np.int64)
 
@@ -43,7 +45,7 @@ def cluster_populations(
     frames: Iterable[tuple[Float64[Array, "sites 3"], Float64[Array, "3 3"]]],
     ion_of_site: Int64[Array, " sites"],
     is_cation: Bool[Array, " ions"],
-    cutoff: float,
+    cutoffs: Float64[Array, "2 2"],
 ) -> Float64[Array, "frames cations anions"]:
     """Number of clusters of i cations and j anions in every frame, entry [frame, i, j]; see :func:`ion_clusters`.
 
@@ -54,7 +56,7 @@ def cluster_populations(
     """
     compositions: list[Array] = []
     for positions, cell in frames:
-        label = ion_clusters(positions, cell, ion_of_site, len(is_cation), cutoff)
+        label = ion_clusters(positions, cell, ion_of_site, is_cation, cutoffs)
         cations = np.bincount(label, weights=is_cation).astype(np.int64)
         compositions.append(np.stack([cations, np.bincount(label) - cations]))
     if not compositions:

@@ -102,6 +102,26 @@ def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit
     return fits[_choose(fits)]
 
 
+def msd_errors(displacement: MeanSquaredDisplacement) -> Float64[Array, " samples"]:
+    """Standard error of the MSD at its sample lags: scatter over molecules, or that of a random walk if these are few.
+
+    For a walk the relative variance is (2 / 3) (2 m^2 + 1) / (3 m (n - m + 1)) at lag m of n frames (Qian, Sheetz and
+    Elson, Biophys. J. 60, 910 (1991)), for m up to half of n, and at most that of a single displacement.
+    """
+    weights = displacement.molecule_weights / displacement.molecule_weights.sum()
+    n_molecules = 1.0 / float((weights**2).sum())
+    correlation = np.array([displacement.correlation(int(lag), int(lag)) for lag in displacement.lags])
+    if len(weights) >= ENOUGH_MOLECULES:
+        deviations = displacement.by_molecule - weights @ displacement.by_molecule
+        variance = (weights**2) @ deviations**2 * n_molecules / max(1.0, n_molecules - 1.0)
+    else:
+        m = displacement.lags.astype(np.float64)
+        walk = (2 * m**2 + 1) / (3 * m * (displacement.n_frames - m + 1))
+        relative = 2.0 / N_DIMENSIONS * np.minimum(1.0, walk) / n_molecules
+        variance = relative * displacement.msd[displacement.lags] ** 2
+    return np.asarray(np.sqrt(variance * correlation))
+
+
 def _windows(displacement: MeanSquaredDisplacement) -> list[Int64[Array, " lags"]]:
     """Candidate windows: a decade of lags from each of about four starts a decade, up to half the trajectory."""
     last = (displacement.n_frames - 1) // 2 if displacement.n_frames > 2 * MIN_FRAMES else displacement.n_frames - 2

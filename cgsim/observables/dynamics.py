@@ -10,6 +10,7 @@ from cgsim.observables.structure import molecule_sums
 from cgsim.typing import Array, Float64, Int64
 
 LAGS_PER_DECADE = 12
+FFT_BYTES = 16 * 2**20  # of positions transformed at once; about ten times that is in use
 MIN_SEGMENTS = 4  # displacements one after the other, below which their variance says nothing
 
 
@@ -125,9 +126,15 @@ def mean_squared_displacement(
         molecule_id: [particles], 0-based and consecutive among these tracers.
         save_interval: time.
     """
-    n = len(unwrapped_positions)
+    n, n_particles, _ = unwrapped_positions.shape
     lags = sample_lags(n)
-    squared = squared_displacements(unwrapped_positions).sum(axis=-1)
+    total, sampled = np.zeros(n), np.empty((n_particles, len(lags)))
+    at_once = max(1, FFT_BYTES // (24 * n))
+    for start in range(0, n_particles, at_once):
+        some = slice(start, start + at_once)
+        squared = squared_displacements(unwrapped_positions[:, some]).sum(axis=-1)
+        total += squared.sum(axis=1)
+        sampled[some] = squared[lags].T
     weights = np.bincount(molecule_id).astype(np.float64)
     mean = molecule_sums(molecule_id, 1.0 / weights[molecule_id])
     collective, scatter = [], []
@@ -140,9 +147,9 @@ def mean_squared_displacement(
     return MeanSquaredDisplacement(
         save_interval,
         n,
-        squared.mean(axis=1),
+        total / n_particles,
         lags,
-        np.ascontiguousarray(mean @ squared[lags].T),
+        np.ascontiguousarray(mean @ sampled),
         weights,
         tuple(collective),
         np.array(scatter),

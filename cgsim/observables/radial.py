@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import find_peaks
@@ -53,17 +53,18 @@ class RadialDistribution:
     def first_peak(self, pair: int) -> tuple[Estimate, Estimate]:
         """Position and height of the first peak of a pair, from a parabola through the bins above 60 % of its height.
 
-        The errors come from leaving out one part of the trajectory at a time. Both are nan if there is no peak.
+        The errors come from leaving out one part of the trajectory at a time, that of a position which never changes
+        from the width of the bins. Both are nan if there is no peak.
         """
         tops = self.peak_bins(pair)
         if not tops.size:
             return Estimate(float("nan"), float("nan")), Estimate(float("nan"), float("nan"))
         near = _around(_smooth(self.rdf[pair]), int(tops[0]))
         r = self.bin_centres[near]
-        return (
-            _jackknife(self.parts[:, pair], lambda g: _parabola(r, g[near])[0]),
-            _jackknife(self.parts[:, pair], lambda g: _parabola(r, g[near])[1]),
-        )
+        position = _jackknife(self.parts[:, pair], lambda g: _parabola(r, g[near])[0])
+        if position.standard_error == 0:
+            position = replace(position, standard_error=float(r[1] - r[0]) / np.sqrt(12.0))
+        return position, _jackknife(self.parts[:, pair], lambda g: _parabola(r, g[near])[1])
 
     def first_minimum(self, pair: int) -> int | None:
         """Bin of the minimum between the first two peaks; None if there is only one."""

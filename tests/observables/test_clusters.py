@@ -5,13 +5,28 @@ from cgsim.observables.clusters import cluster_populations, ion_clusters
 CELL = np.array([[10.0, 0.0, 0.0], [3.0, 9.0, 0.0], [-2.0, 4.0, 11.0]])
 
 
+ANY_CONTACT = np.ones((2, 2))
+
+
+def test_cutoffs_apply_to_ions_of_their_signs() -> None:
+    positions = np.array([[1.0, 1, 1], [2.0, 1, 1], [3.0, 1, 1], [5.0, 1, 1]])  # cation, anion, anion, cation
+    is_cation = np.array([True, False, False, True])
+    opposite = np.array([[0.0, 2.5], [2.5, 0.0]])
+    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), is_cation, opposite), [0] * 4)
+    near = np.array([[0.0, 1.5], [1.5, 0.0]])
+    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), is_cation, near), [0, 0, 1, 2])
+    like = np.array([[1.5, 0.0], [0.0, 4.5]])
+    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), is_cation, like), [0, 1, 1, 0])
+
+
 def test_cluster_is_found_through_the_boundary_and_through_an_anion_of_two_sites() -> None:
     # Cation 0 touches one end of anion 1 across the face of the cell; cation 2 touches its other end; ion 3 is alone.
     positions = np.array([[9.5, 0, 0], [0.5, 0, 0], [3.0, 0, 0], [4.2, 0, 0], [3.0, 6.0, 5.0]])
     ion_of_site = np.array([0, 1, 1, 2, 3])
-    labels = ion_clusters(positions, CELL, ion_of_site, 4, cutoff=1.5)
+    is_cation = np.array([True, False, True, False])
+    labels = ion_clusters(positions, CELL, ion_of_site, is_cation, ANY_CONTACT * 1.5)
     assert labels[0] == labels[1] == labels[2] != labels[3]
-    populations = cluster_populations([(positions, CELL)], ion_of_site, np.array([True, False, True, False]), 1.5)
+    populations = cluster_populations([(positions, CELL)], ion_of_site, is_cation, ANY_CONTACT * 1.5)
     expected = np.zeros((1, 3, 2))
     expected[0, 2, 1] = expected[0, 0, 1] = 1
     np.testing.assert_array_equal(populations, expected)
@@ -22,7 +37,7 @@ def test_every_ion_is_in_exactly_one_cluster() -> None:
     frames = [(generator.uniform(-1, 2, size=(60, 3)) @ CELL, CELL) for _ in range(5)]
     ion_of_site = np.repeat(np.arange(30), 2)
     is_cation = np.arange(30) < 12
-    populations = cluster_populations(frames, ion_of_site, is_cation, cutoff=1.2)
+    populations = cluster_populations(frames, ion_of_site, is_cation, ANY_CONTACT * 1.2)
     cations, anions = np.indices(populations.shape[1:])
     np.testing.assert_array_equal((populations * cations).sum(axis=(1, 2)), 12)
     np.testing.assert_array_equal((populations * anions).sum(axis=(1, 2)), 18)
@@ -34,6 +49,6 @@ def test_clusters_do_not_depend_on_translation_or_images() -> None:
     generator = np.random.default_rng(1)
     positions = generator.uniform(0, 1, size=(40, 3)) @ CELL
     ion = np.arange(40)
-    before = ion_clusters(positions, CELL, ion, 40, cutoff=1.5)
+    before = ion_clusters(positions, CELL, ion, ion < 20, ANY_CONTACT * 1.5)
     moved = positions + np.array([3.3, -7.1, 25.0]) + generator.integers(-3, 4, size=(40, 3)) @ CELL
-    np.testing.assert_array_equal(ion_clusters(moved, CELL, ion, 40, cutoff=1.5), before)
+    np.testing.assert_array_equal(ion_clusters(moved, CELL, ion, ion < 20, ANY_CONTACT * 1.5), before)

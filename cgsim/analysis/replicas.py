@@ -1,0 +1,60 @@
+"""Replicas: several runs of one system, combined figure by figure and curve by curve."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from cgsim.analysis.figures import Figure
+from cgsim.analysis.source import Source
+from cgsim.errors import InputError
+from cgsim.observables.statistics import combine_replicas
+
+
+def check_replicas(sources: list[Source]) -> None:
+    """Refuse files that are not runs of one system.
+
+    Raises:
+        InputError: naming the first that differs from the first file.
+    """
+    first = sources[0].system
+    for source in sources[1:]:
+        system = source.system
+        same = (
+            system.n_particles == first.n_particles
+            and np.array_equal(system.particle_type, first.particle_type)
+            and system.type_names == first.type_names
+            and np.array_equal(system.masses, first.masses)
+            and np.array_equal(system.bond_index, first.bond_index)
+        )
+        if not same:
+            raise InputError(
+                f"{source.path}: is not the same system as {sources[0].path} (particles, masses or bonds differ), "
+                "so --replicas cannot combine them"
+            )
+
+
+def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Figure]:
+    """Average each figure over the runs that have it, by their length; warnings are kept, windows are the widest."""
+    length = {source.name: source.duration for source in sources}
+    groups: dict[tuple[str, str, str], list[Figure]] = {}
+    for figure in (figure for run in runs for figure in run):
+        groups.setdefault((figure.name, figure.species, figure.method), []).append(figure)
+    combined = []
+    for same in groups.values():
+        weights = np.array([length[f.system] for f in same])
+        estimate = combine_replicas([f.estimate for f in same], weights)
+        warnings = "; ".join(dict.fromkeys(f.warning for f in same if f.warning))
+        window = (min(f.window[0] for f in same), max(f.window[1] for f in same))
+        details = {**same[0].details, "replicas": len(same), "values": [f.estimate.value for f in same]}
+        combined.append(
+            replace(
+                same[0],
+                estimate=estimate,
+                window=window,
+                warning=warnings,
+                details={key: value for key, value in details.items() if key != "populations"},
+                system=sources[0].name,
+                file="",
+            )
+        )
+    return combined

@@ -1,0 +1,140 @@
+"""What is analysed: a trajectory on disk, of atoms or of beads, read in pieces."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cgsim.beads import MAPPING_DOCUMENT, BeadStore
+from cgsim.errors import InputError
+from cgsim.mapping import Mapping
+from cgsim.observables.structure import perpendicular_widths
+from cgsim.trajectory import System, Trajectory
+from cgsim.trajectory.store import TrajectoryStore
+from cgsim.typing import Array, Float64, Int64
+from cgsim.units import UnitSystem
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trajectory that can be read any number of times, in pieces that fit into memory.
+
+    Attributes:
+        path: the file.
+        name: of the system: the file name without its suffix, with the folder before it where two would be equal.
+        system: atoms or beads.
+        all_times: [all frames], time of every frame of the file.
+        save_interval: time between frames.
+        is_periodic: whether there is a cell.
+        documents: what the file says about itself.
+        pieces: reads all frames in order.
+        first: first frame that counts; those before are equilibration.
+    """
+
+    path: Path
+    name: str
+    system: System
+    all_times: Float64[Array, " all_frames"]
+    save_interval: float
+    is_periodic: bool
+    documents: dict[str, Any]
+    pieces: Callable[[], Iterator[Trajectory]]
+    first: int = 0
+
+    @property
+    def units(self) -> UnitSystem:
+        """Units of the trajectory."""
+        return self.system.units
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames that count."""
+        return len(self.all_times) - self.first
+
+    @property
+    def duration(self) -> float:
+        """Time from the first frame that counts to the last."""
+        return (self.n_frames - 1) * self.save_interval
+
+    def chunks(self) -> Iterator[Trajectory]:
+        """Frames that count, in order, piece by piece."""
+        at = 0
+        for piece in self.pieces():
+            skip = max(0, self.first - at)
+            at += piece.n_frames
+            if skip < piece.n_frames:
+                yield piece[skip:]
+
+    def single_frames(
+        self, frames: Int64[Array, " chosen"]
+    ) -> Iterator[tuple[Float64[Array, "particles 3"], Float64[Array, "3 3"]]]:
+        """In-box positions and cell of some frames, given in ascending order."""
+        at = 0
+        for piece in self.chunks():
+            inside = frames[(frames >= at) & (frames < at + piece.n_frames)] - at
+            for k in inside:
+                yield piece.wrapped_positions[k].astype(np.float64), piece.cell[k]
+            at += piece.n_frames
+
+    def spread_frames(self, n: int) -> Int64[Array, " chosen"]:
+        """At most ``n`` frames, evenly spread."""
+        return np.unique(np.round(np.linspace(0, self.n_frames - 1, min(n, self.n_frames))).astype(np.int64))
+
+
+def open_source(path: Path, mapping: Mapping | None = None) -> Source:
+    """Open a store.
+
+    Args:
+        path: a store of atoms or of beads.
+        mapping: if given, a store of atoms is seen as the beads of this mapping; one of beads stays as it is.
+
+    Raises:
+        InputError: if the file is no store, its frames are not equally spaced, there are fewer than two, the mapping
+            does not fit, or molecules are broken at the faces of the cell.
+    """
+    store = TrajectoryStore(path)
+    interval = store.save_interval
+    system = store.system
+    pieces: Callable[[], Iterator[Trajectory]] = store.chunks
+    if mapping is not None and MAPPING_DOCUMENT not in store.documents:
+        if mapping.n_atoms != system.n_particles:
+            raise InputError(f"{path}: has {system.n_particles} atoms, the mapping is for {mapping.n_atoms}")
+        beads = BeadStore(store, system, mapping, is_mapped=False)
+        system, pieces = beads.beads, beads.chunks
+    source = Source(
+        Path(path), Path(path).stem, system, store.time, interval, store.is_periodic, store.documents, pieces
+    )
+    _refuse_broken_molecules(source)
+    return source
+
+
+def read_mapping(path: Path) -> Mapping:
+    """The mapping inside a store of beads, or saved as JSON.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if path.suffix == ".json":
+        return Mapping.load(path)
+    store = TrajectoryStore(path)
+    if MAPPING_DOCUMENT not in store.documents:
+        raise InputError(f"{path}: holds no mapping; give a store of beads, such as a rollout")
+    return Mapping.from_document(store.documents[MAPPING_DOCUMENT], str(path))
+
+
+def _refuse_broken_molecules(source: Source) -> None:
+    """Sizes of molecules and mean positions are wrong if bonds reach across the box instead of through its face."""
+    if not source.is_periodic or not source.system.bond_index.size:
+        return
+    frame = next(source.pieces())[:1]
+    i, j = source.system.bond_index
+    lengths = np.linalg.norm(np.subtract(*(frame.unwrapped_positions[0, k] for k in (i, j))), axis=-1)
+    half = float(perpendicular_widths(frame.cell[0]).min()) / 2
+    worst = int(lengths.argmax())
+    if lengths[worst] > half:
+        raise InputError(
+            f"{source.path}: bond {i[worst] + 1}-{j[worst] + 1} is {lengths[worst]:.4g} {source.units.length} long, "
+            f"more than half the cell ({half:.4g}): images are wrong; import again with '--images bonds'"
+        )
