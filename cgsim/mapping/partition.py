@@ -94,9 +94,10 @@ def _partition_molecule(
     molecule.add_nodes_from(range(n_atoms))
     molecule.add_edges_from(sorted(np.sort(bonds, axis=0).T.tolist()))
     if not nx.is_connected(molecule):
+        n_pieces = nx.number_connected_components(molecule)
         raise InputError(
-            f"{name} is in {nx.number_connected_components(molecule)} pieces without bonds between them and cannot be cut "
-            f"into {n_beads} contiguous beads: import it with its bonds, or make it one bead with beads_per_molecule"
+            f"{name} is in {n_pieces} pieces without bonds between them and cannot be cut into {n_beads} contiguous "
+            "beads: import it with its bonds, or make it one bead with beads_per_molecule"
         )
     adjacency = [sorted(molecule[atom]) for atom in range(n_atoms)]
     # Without `recursive=False` pymetis bisects for up to eight parts, and bisection knows no contiguous parts.
