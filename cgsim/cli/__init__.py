@@ -30,10 +30,11 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"cgsim {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -116,10 +116,15 @@ def _parse(path: Path) -> Any:
         parser = get_parser_for(str(path))
     except ValueError as error:
         raise InputError(f"{path}: not a topology of a known format (LAMMPS data, tpr, psf, pdb, gro ...)") from error
-    if parser.format in _LAMMPS_FORMATS or parser.__name__.startswith("LAMMPS"):
+    if _formats(parser) & _LAMMPS_FORMATS:
         raise InputError(f"{path}: expected a LAMMPS data file with a line '<number> atoms' in its header")
     with _one_line_errors(str(path)), parser(str(path)) as opened:
         return opened.parse()
+
+
+def _formats(reader_or_parser: Any) -> set[str]:
+    """Names of the formats that a class of MDAnalysis reads."""
+    return {str(name) for name in np.atleast_1d(reader_or_parser.format)}
 
 
 def _attribute(top: Any, name: str) -> Any:
@@ -143,12 +148,14 @@ def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
     from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
     opened = XTCFile if path.suffix.lower() == ".xtc" else TRRFile
-    index = 0
+    size = path.stat().st_size
+    index = n_bytes = 0
     try:
         with opened(str(path)) as file:
             _check_number(f"{path}: frame 0", int(file.n_atoms), n_particles)
             for raw in file:
                 index += 1
+                n_bytes = file._bytes_tell()
                 if not getattr(raw, "hasx", True):
                     continue  # TRR may have frames of velocities only
                 yield Frame(
@@ -159,10 +166,12 @@ def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
                     cell=_decimal(raw.box.ravel()).reshape(3, 3) * _NM,  # type: ignore[union-attr]
                     time=float(str(np.float32(raw.time))),
                     step=int(raw.step),
-                    bytes_read=file._bytes_tell(),
+                    bytes_read=n_bytes,
                 )
     except OSError as error:
         raise InputError(f"{path}: frame {index}: cut off or damaged ({_one_line(error)})") from error
+    if n_bytes != size:  # cut off within the header of a frame, the low-level readers take it for the end
+        raise InputError(f"{path}: frame {index}: the file is cut off, {size - n_bytes} bytes after frame {index - 1}")
 
 
 def _read_with_mdanalysis(path: Path, n_particles: int) -> Iterator[Frame]:
@@ -175,9 +184,11 @@ def _read_with_mdanalysis(path: Path, n_particles: int) -> Iterator[Frame]:
         raise InputError(
             f"{path}: not a trajectory of a known format (LAMMPS dump, xtc, trr, dcd, nc, gro, pdb ...)"
         ) from error
-    if set(np.atleast_1d(reader_class.format)) & _LAMMPS_FORMATS:
+    if _formats(reader_class) & _LAMMPS_FORMATS:
         raise InputError(f"{path}: expected a LAMMPS text dump that begins with 'ITEM: TIMESTEP'")
     size = path.stat().st_size
+    if "DCD" in _formats(reader_class):
+        _check_dcd(path, size)
     with _one_line_errors(f"{path}: frame 0"):
         reader = reader_class(str(path), n_atoms=n_particles)
     with reader:
@@ -194,10 +205,24 @@ def _read_with_mdanalysis(path: Path, n_particles: int) -> Iterator[Frame]:
                 image_flags=None,
                 is_unwrapped=False,
                 cell=triclinic_vectors(_decimal(dimensions), dtype=np.float64) if has_cell else np.zeros((3, 3)),
-                time=float(str(np.float32(timestep.time))) if reader.format in _HAS_CLOCK else None,
+                time=float(str(np.float32(timestep.time))) if _formats(reader_class) & _HAS_CLOCK else None,
                 step=None,
                 bytes_read=size * (index + 1) // n_frames,
             )
+
+
+def _check_dcd(path: Path, size: int) -> None:
+    """Refuse a DCD that does not end with a whole frame, of which MDAnalysis counts the whole frames only."""
+    from MDAnalysis.lib.formats.libdcd import DCDFile
+
+    try:
+        with DCDFile(str(path)) as file:
+            rest = (size - file._header_size - file._firstframesize) % file._framesize
+            n_frames = len(file)
+    except OSError as error:
+        raise InputError(f"{path}: frame 0: cut off or damaged ({_one_line(error)})") from error
+    if rest:
+        raise InputError(f"{path}: frame {n_frames}: the file is cut off, {rest} bytes after frame {n_frames - 1}")
 
 
 @contextmanager
