@@ -101,61 +101,73 @@ def radial_distribution(
             width of a cell, where one image of a particle is not enough.
     """
     patterns, kind = np.unique(selections.T, axis=0, return_inverse=True)
-    kind = kind.ravel()
+    members = patterns.T.astype(np.float64)  # [selections, kinds]; particles of one kind are in the same selections
     chosen = np.flatnonzero(selections.any(axis=0))
+    kind = kind.ravel()[chosen]
     n_pairs = _countable_pairs(selections, pairs, molecule_id)
     shells = 4.0 / 3.0 * np.pi * np.diff(bin_edges**3)
     neighbors = NeighborList(cutoff=float(bin_edges[-1]), full_list=True)
-    members = patterns.T.astype(np.float64)  # [selections, kinds]
-    records: list[Array] = []
-    weights: list[float] = []
-    densities: list[float] = []
-    per_record, in_record = 1, 0
-    weight_of_frame = iter(frame_weights) if frame_weights is not None else None
-    for positions, cell in frames:
-        weight = next(weight_of_frame) if weight_of_frame is not None else 1.0
-        if weight == 0:
-            continue
+    records = _Records()
+    for weight, (positions, cell) in zip(frame_weights or itertools.repeat(1.0), frames, strict=False):
         _refuse_far_bins(cell, float(bin_edges[-1]))
         i, j, distances = neighbors.compute(positions[chosen], cell, True, "ijd")
-        own = molecule_id[chosen] if molecule_id is not None else None
-        if own is not None:
-            apart = own[i] != own[j]
+        if molecule_id is not None:
+            apart = molecule_id[chosen][i] != molecule_id[chosen][j]
             i, j, distances = i[apart], j[apart], distances[apart]
-        counts = _histogram(kind[chosen][i], kind[chosen][j], distances, bin_edges, len(patterns))
-        box_volume = abs(float(np.linalg.det(cell)))
+        counts = _histogram(kind[i], kind[j], distances, bin_edges, len(patterns))
         ordered = np.einsum("pk,klb,pl->pb", members[pairs[:, 0]], counts, members[pairs[:, 1]], optimize=True)
-        g = ordered * box_volume / (n_pairs[:, None] * shells)
-        if in_record == 0:
-            records.append(weight * g)
-            weights.append(weight)
-        else:
-            records[-1] += weight * g
-            weights[-1] += weight
-        densities.append(1.0 / box_volume)
-        in_record = (in_record + 1) % per_record
-        if in_record == 0 and len(records) == MAX_RECORDS:
-            records = [a + b for a, b in zip(records[::2], records[1::2], strict=True)]
-            weights = [a + b for a, b in zip(weights[::2], weights[1::2], strict=True)]
-            per_record *= 2
-    if not records:
-        raise ValueError("no frames")
-    total = np.array(weights)
-    series = np.array(records) / total[:, None, None]
-    average = block_average(series, total)
-    first_size = selections[pairs[:, 0]].sum(axis=1)
-    partners = n_pairs / np.maximum(first_size, 1) * float(np.mean(densities))
-    cumulative = np.cumsum(series * shells, axis=-1) * partners[:, None]
-    coordination = block_average(cumulative, total)
-    parts = np.array([np.average(series[p], axis=0, weights=total[p]) for p in _parts(len(series))])
+        box_volume = abs(float(np.linalg.det(cell)))
+        records.add(ordered * box_volume / (n_pairs[:, None] * shells), box_volume, weight)
+    series, weights = records.series()
+    average = block_average(series, weights)
+    first_size = np.maximum(selections[pairs[:, 0]].sum(axis=1), 1)
+    partners = np.where(np.isfinite(n_pairs), n_pairs, 0.0) / first_size / records.mean_volume
+    coordination = block_average(np.cumsum(series * shells, axis=-1) * partners[:, None], weights)
     return RadialDistribution(
         bin_edges,
         average.mean,
         average.standard_error,
         coordination.mean,
         coordination.standard_error,
-        parts,
+        np.array([np.average(series[p], axis=0, weights=weights[p]) for p in _parts(len(series))]),
     )
+
+
+class _Records:
+    """A weighted series of curves in bounded memory: once it is too long, neighbours are averaged."""
+
+    def __init__(self) -> None:
+        self._sums: list[Array] = []
+        self._weights: list[float] = []
+        self._density = 0.0
+        self._per_record = 1
+        self._in_record = 0
+
+    def add(self, curve: Float64[Array, "pairs bins"], box_volume: float, weight: float) -> None:
+        if weight == 0:
+            return
+        self._density += weight / box_volume
+        if self._in_record == 0:
+            self._sums.append(weight * curve)
+            self._weights.append(weight)
+        else:
+            self._sums[-1] += weight * curve
+            self._weights[-1] += weight
+        self._in_record = (self._in_record + 1) % self._per_record
+        if self._in_record == 0 and len(self._sums) == MAX_RECORDS:
+            self._sums = [a + b for a, b in zip(self._sums[::2], self._sums[1::2], strict=True)]
+            self._weights = [a + b for a, b in zip(self._weights[::2], self._weights[1::2], strict=True)]
+            self._per_record *= 2
+
+    def series(self) -> tuple[Float64[Array, "records pairs bins"], Float64[Array, " records"]]:
+        if not self._sums:
+            raise ValueError("no frames")
+        weights = np.array(self._weights)
+        return np.array(self._sums) / weights[:, None, None], weights
+
+    @property
+    def mean_volume(self) -> float:
+        return float(sum(self._weights)) / self._density
 
 
 def _countable_pairs(

@@ -1,0 +1,154 @@
+"""Every mistake is one line on stderr and exit code 2, before any work and without an output file."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_stores import CELL, chain_store, chains, salt, salt_motion, salt_store, trajectory
+from typer.testing import CliRunner
+
+from cgsim.analysis import AnalysisSettings, analyze_files, run, write_results
+from cgsim.cli import app
+from cgsim.errors import InputError
+from cgsim.trajectory.store import write_store
+from cgsim.units import UnitSystem
+
+Make = Callable[[Path], list[str]]
+
+
+def missing(folder: Path) -> list[str]:
+    return [str(folder / "nothing.h5")]
+
+
+def no_store(folder: Path) -> list[str]:
+    (folder / "text.h5").write_text("hello")
+    return [str(folder / "text.h5")]
+
+
+def one_frame(folder: Path) -> list[str]:
+    write_store(folder / "one.h5", trajectory(salt(3), salt_motion(3, 1, seed=0), CELL))
+    return [str(folder / "one.h5")]
+
+
+def unequal_times(folder: Path) -> list[str]:
+    frames = trajectory(salt(3), salt_motion(3, 5, seed=0), CELL)
+    write_store(folder / "odd.h5", replace(frames, time=np.array([0.0, 2, 4, 9, 11])))
+    return [str(folder / "odd.h5")]
+
+
+def neutral_ions(folder: Path) -> list[str]:
+    write_store(folder / "neutral.h5", trajectory(salt(3, charge=0.0), salt_motion(3, 9, seed=0), CELL))
+    return [str(folder / "neutral.h5"), "--temperature", "300"]
+
+
+def broken_molecules(folder: Path) -> list[str]:
+    positions = np.zeros((8, 8, 3)) + 0.2 * np.arange(8)[None, :, None]
+    positions[:, 4:, 0] += 19.0
+    write_store(folder / "broken.h5", trajectory(chains(1, 8, UnitSystem.MOLECULAR), positions, np.eye(3) * 20.0))
+    return [str(folder / "broken.h5")]
+
+
+def good(folder: Path, *options: str) -> list[str]:
+    return [str(salt_store(folder / "salt.h5", n=3, frames=12)), *options]
+
+
+MISTAKES: dict[str, tuple[Make, str]] = {
+    "missing file": (missing, "nothing.h5: no such file"),
+    "no store": (no_store, "text.h5: not an HDF5 file"),
+    "one frame": (one_frame, "one.h5: has 1 frame"),
+    "unequal times": (unequal_times, "odd.h5: frames are not equally spaced"),
+    "neutral ions": (neutral_ions, "asks for a conductivity, but there is none: no cations and anions"),
+    "broken molecules": (broken_molecules, "bond 4-5 is 19"),
+    "unknown species": (lambda f: good(f, "--species", "K"), "no species 'K'; known: Na, Cl"),
+    "unknown pair": (lambda f: good(f, "--pair", "Na:polymer.O"), "no particles 'polymer.O'"),
+    "pair without cell": (
+        lambda f: [str(chain_store(f / "chains.h5", frames=9)), "--pair", "1:2"],
+        "has no cell, so there is no radial distribution function",
+    ),
+    "cutoff beyond half the cell": (
+        lambda f: good(f, "--rdf-cutoff", "11"),
+        "--rdf-cutoff 11 is beyond half the smallest width of the cell",
+    ),
+    "negative temperature": (lambda f: good(f, "--temperature", "-3"), "temperature must be positive, got -3"),
+    "equilibration without unit": (
+        lambda f: good(f, "--equilibration", "100"),
+        "needs one of the units fs, ps, ns, us",
+    ),
+    "equilibration longer than the run": (
+        lambda f: good(f, "--equilibration", "1 ns"),
+        "is 22 ps long, so an equilibration of 1 ns leaves nothing",
+    ),
+    "replicas of two systems": (
+        lambda f: [*good(f), str(salt_store(f / "more.h5", n=4, frames=12)), "--replicas"],
+        "is not the same system",
+    ),
+    "beads of a store of atoms": (lambda f: good(f, "--beads-of", str(f / "salt.h5")), "holds no mapping"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_refused_in_one_line_before_any_work(
+    mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, message = MISTAKES[mistake]
+    output = tmp_path / "results.json"
+    monkeypatch.setattr(run, "_analyze", lambda *_: pytest.fail("work was begun"))
+    result = CliRunner().invoke(app, ["analyze", *make(tmp_path), "-o", str(output)])
+    assert isinstance(result.exception, InputError), result.exception
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert not output.exists()
+
+
+def test_a_bad_second_file_is_refused_before_the_first_is_analysed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = salt_store(tmp_path / "salt.h5", n=3, frames=12)
+    monkeypatch.setattr(run, "_analyze", lambda *_: pytest.fail("work was begun"))
+    write_store(tmp_path / "neutral.h5", trajectory(salt(3, charge=0.0), salt_motion(3, 9, seed=0), CELL))
+    with pytest.raises(InputError, match=r"neutral\.h5"):
+        analyze_files([first, tmp_path / "neutral.h5"], AnalysisSettings(temperature=300.0))
+
+
+def test_output_in_a_missing_folder_is_refused_first(tmp_path: Path) -> None:
+    arguments = ["analyze", str(tmp_path / "nothing.h5"), "-o", str(tmp_path / "no" / "results.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert "does not exist" in str(result.exception)
+
+
+def test_program_exits_with_code_2_and_no_traceback(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from cgsim.cli import main; main()"]
+    arguments = ["analyze", str(tmp_path / "nothing.h5"), "-o", str(tmp_path / "results.json")]
+    result = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == f"error: {tmp_path / 'nothing.h5'}: no such file\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_failed_write_leaves_the_old_results_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "results.json"
+    target.write_text("old")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match="no space left"):
+        write_results({"figures": []}, target)
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_table_shows_every_figure_with_its_error_and_the_warnings_below(tmp_path: Path) -> None:
+    output = tmp_path / "results.json"
+    result = CliRunner().invoke(app, ["analyze", *good(tmp_path, "--temperature", "300"), "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    for name in ("self_diffusivity", "conductivity", "transference_number", "density"):
+        assert any(line.startswith(name) for line in lines)
+    assert any(line.startswith("[1] ") for line in lines)
+    assert lines[-1] == f"{output}: {len([line for line in lines if ' to ' in line and line[0] != '['])} figures"
