@@ -1,0 +1,76 @@
+"""Settings refuse what cannot be run, and say why in one line with exit code 2."""
+
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from cgsim.cli import main
+from cgsim.reference.settings import ChainSettings
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"length": "4001 tau"}, "length must be a multiple of save_interval, got '4001 tau' and '25 tau'"),
+        ({"length": "25000 tau"}, "length must be a multiple of segment"),
+        ({"length": "5 ns"}, "needs one of the units tau"),
+        ({"length": "0 tau"}, "must be positive"),
+        ({"save_interval": "0.013 tau", "length": "13 tau"}, "not a multiple of the timestep"),
+        ({"temperature": 0.0}, "greater than 0"),
+        ({"friction": -1.0}, "greater than 0"),
+        ({"n_beads": 1}, "greater than or equal to 2"),
+        ({"seed": 0}, "greater than or equal to 1"),
+        ({"chains": {"repeated": -1}}, "must not be negative, got -1"),
+        ({"chains": {"family": 6}}, "must be a multiple of 4, got 6"),
+        ({"chains": {}}, "at least one chain"),
+        ({"chains": {"blocky": 3}}, "'repeated', 'random' or 'family'"),
+        ({"force_field": "stiky"}, "did you mean 'sticky'"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        ChainSettings.model_validate(settings)
+
+
+def test_a_segment_is_never_longer_than_the_whole():
+    settings = ChainSettings(length="100 tau", save_interval="5 tau", segment="10000 tau")
+    assert settings.n_segments == 1
+    assert settings.n_frames == 21
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """Call the command line in an empty folder; return what it printed when it refused."""
+
+    def call(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["cgsim", "generate", "chains", "-o", "out", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 2
+        return capsys.readouterr().err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--length", "5 ns"], "length"),
+        (["--chains", "repeated"], "expected CLASS=NUMBER"),
+        (["--chains", "repeated=many"], "chains.repeated"),
+        (["--config", "absent.yaml"], "absent.yaml: no such file"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line_and_exit_code_2(refused, tmp_path, arguments, message):
+    printed = refused(*arguments)
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert printed.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_key_in_the_settings_file_is_named_with_the_nearest(refused, tmp_path):
+    (tmp_path / "chains.yaml").write_text("lenght: 4000 tau\n")
+    assert "unknown key 'lenght'; did you mean 'length'?" in refused("--config", "chains.yaml")
