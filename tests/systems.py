@@ -8,6 +8,11 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from cgsim.geometry import wrap
+from cgsim.mapping import MappingSettings, partition
+from cgsim.models.embedding import Vocabulary
+from cgsim.models.inputs import SystemInputs
+from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.models.normalization import Scales
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import write_store
 from cgsim.units import UnitSystem
@@ -171,3 +176,34 @@ def electrolyte_store(path: Path, n_frames: int, *, cell: np.ndarray, interval: 
     motion = shaking_molecules(system, cell, n_frames, drift=0.5, rattle=0.1, seed=seed)
     write_store(path, trajectory_of(system, motion, cell, interval))
     return path
+
+
+def random_model(
+    settings: ModelSettings, atoms: list[System], mapping: MappingSettings, *, seed: int = 0
+) -> CoarseGrainedModel:
+    """A model for these atoms whose weights are random throughout: readouts that start at zero would hide mistakes."""
+    names = tuple(dict.fromkeys(n for a in atoms for n in partition(a, mapping).class_names))
+    rng = np.random.default_rng(seed)
+    scales = Scales(
+        class_names=names,
+        displacement=tuple(rng.uniform(0.5, 2.0, size=len(names)).tolist()),
+        history=tuple(tuple(rng.uniform(0.5, 2.0, size=settings.n_history - 1).tolist()) for _ in names),
+        mass=tuple(rng.uniform(5.0, 200.0, size=len(names)).tolist()),
+        length=3.0,
+        radial_range=min(settings.largest_cutoff, 15.0),
+        mean_degree=5.0,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = CoarseGrainedModel(settings, scales, Vocabulary.of(atoms))
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+def inputs_of(model: CoarseGrainedModel, atoms: System, mapping: MappingSettings, cell: np.ndarray) -> SystemInputs:
+    """One system in the indices of a model."""
+    return SystemInputs.of(
+        atoms, partition(atoms, mapping), cell, model.vocabulary, model.scales.class_names, "test system"
+    )

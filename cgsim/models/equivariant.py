@@ -74,7 +74,7 @@ class EquivariantLayer(nn.Module):
         gathered = self.from_sender(normed).index_select(0, sender)
         gathered = gathered + self.from_receiver(normed).index_select(0, receiver)
         message = self.message(gathered + self.from_edge(torch.cat([edges, along_sender, along_receiver], dim=-1)))
-        gates = self.vector_gates(message).view(len(message), self.channels, -1)
+        gates = self.vector_gates(message).view(len(message), self.channels, 1 + directions.shape[1])
         carried = torch.einsum("ecv,evx->ecx", gates[..., 1:], directions) + gates[..., :1] * sent
         vectors = vectors + sum_to_receivers(carried, receiver, n) * scale
         received = sum_to_receivers(message, receiver, n) * scale

@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from systems import TFSI, bead_spring, electrolyte, glyme, join, molecule, random_model
+
+from cgsim.errors import InputError
+from cgsim.mapping import MappingSettings, partition
+from cgsim.models.embedding import AtomGraph, EmbeddingSettings, Vocabulary, atom_types
+from cgsim.models.inputs import SystemInputs, make_batch
+from cgsim.models.model import ModelSettings
+
+MAPPING = MappingSettings()
+SETTINGS = ModelSettings(
+    lag_time=1.0, embedding=EmbeddingSettings(type_size=4, latent=8, n_steps=4, size=5), history_offsets=(0,)
+)
+
+
+def test_atom_types_are_element_and_number_of_bonds():
+    assert atom_types(molecule("C=O")) == ["C3", "O1", "H1", "H1"]
+    assert atom_types(molecule("[Li+]")) == ["Li0"]
+    assert atom_types(molecule("[H][H]")) == ["H1", "H1"]
+
+
+def test_atom_types_do_not_depend_on_the_names_that_a_force_field_gives():
+    atoms = electrolyte()
+    renamed = replace(
+        atoms,
+        type_names=tuple(f"opls_{k}" for k in range(len(atoms.type_names))),
+        names=tuple(f"X{k}" for k in range(atoms.n_particles)),
+    )
+    finer = replace(
+        atoms,
+        particle_type=np.arange(atoms.n_particles),
+        type_names=tuple(f"t{k}" for k in range(atoms.n_particles)),
+    )
+    expected = Vocabulary.of([atoms])
+    assert Vocabulary.of([renamed]) == expected
+    assert Vocabulary.of([finer]) == expected
+
+
+def test_beads_without_an_element_keep_the_names_of_the_topology():
+    chain = bead_spring(4, type_names=("backbone", "side"))
+    assert atom_types(chain) == ["backbone", "side", "backbone", "side"]
+    vocabulary = Vocabulary.of([chain])
+    assert vocabulary.atom_types == ("backbone", "side")
+    assert vocabulary.bond_types == ("backbone-side",)
+
+
+def test_vocabulary_does_not_depend_on_the_order_of_systems_and_bonds():
+    first, second = molecule(glyme(3)), molecule(TFSI)
+    flipped = replace(second, bond_index=second.bond_index[:, ::-1].copy())
+    a, b = Vocabulary.of([first, second]), Vocabulary.of([flipped, first])
+    assert a.atom_types == b.atom_types
+    assert a.bond_types == b.bond_types
+    assert "C4-H1" in a.bond_types
+    assert a.mean_mass == pytest.approx(b.mean_mass, rel=1e-12)
+
+
+def test_unknown_atom_types_are_refused_by_name():
+    vocabulary = Vocabulary.of([molecule(glyme(4))])
+    atoms = join([molecule(glyme(4)), molecule(TFSI)])
+    with pytest.raises(InputError) as error:
+        AtomGraph.of(atoms, partition(atoms, MAPPING), vocabulary, "salt.h5")
+    assert str(error.value) == (
+        "salt.h5: atom type 'F1' (element and number of bonds) is unknown to the model; did you mean 'H1'?; "
+        "train on systems that contain F1, N2, O1, S4"
+    )
+
+
+def test_unknown_species_is_refused_by_name():
+    known = electrolyte()
+    vocabulary = Vocabulary.of([known])
+    other = join([molecule(glyme(6)), molecule("COCCOC")])
+    mapping = partition(other, MAPPING)
+    with pytest.raises(InputError) as error:
+        SystemInputs.of(other, mapping, np.zeros((3, 3)), vocabulary, partition(known, MAPPING).class_names, "b.h5")
+    assert str(error.value).startswith("b.h5: species 'C4H10O2' is unknown to the model")
+
+
+def test_pair_of_known_atoms_never_seen_bonded_is_let_through_as_an_unknown_bond():
+    vocabulary = Vocabulary.of([molecule("CO"), molecule("CC")])
+    peroxide = molecule("COOC")
+    graph = AtomGraph.of(peroxide, partition(peroxide, MAPPING), vocabulary, "x")
+    unknown = [i for i, (a, b) in enumerate(peroxide.bond_index.T) if {a, b} == {1, 2}]
+    assert graph.bond_type[unknown].tolist() == [0]
+    assert (graph.bond_type == 0).sum() == 1
+
+
+def test_embedding_is_the_same_for_the_same_chemistry_and_differs_for_another():
+    atoms = join([molecule(glyme(8)), molecule(glyme(8)), molecule(TFSI)])
+    model = random_model(SETTINGS, [atoms], MAPPING)
+    mapping = partition(atoms, MAPPING)
+    with torch.no_grad():
+        beads = model.embedding(AtomGraph.of(atoms, mapping, model.vocabulary, "x"))
+    n = int((mapping.molecule_id == 0).sum())
+    # float32 sums of a few dozen numbers of order 1 in another order: 1e-5.
+    torch.testing.assert_close(beads[n : 2 * n], beads[:n], atol=1e-5, rtol=1e-5)
+    assert (beads[-1] - beads[:n]).abs().amax(dim=-1).min() > 1e-2
+    # Four steps of messages reach four bonds: chain ends differ from the middle.
+    assert (beads[0] - beads[n // 2]).abs().max() > 1e-3
+
+
+def test_batch_embeds_each_distinct_system_once_and_repeats_it():
+    systems = [electrolyte(1, 3, 1), electrolyte(2, 4, 1)]
+    model = random_model(SETTINGS, systems, MAPPING)
+    inputs = [
+        SystemInputs.of(a, partition(a, MAPPING), np.eye(3) * 20.0, model.vocabulary, model.scales.class_names, "x")
+        for a in systems
+    ]
+    embedded = []
+    model.embedding.register_forward_hook(lambda _, args, __: embedded.append(args[0].n_beads))
+    batch = make_batch(inputs, [1, 0, 1, 1], model.embedding)
+    sizes = [i.n_beads for i in inputs]
+    assert embedded == [sum(sizes)]
+    assert batch.sizes == (sizes[1], sizes[0], sizes[1], sizes[1])
+    for name in ("embedding", "masses", "bead_class"):
+        first, _, third, fourth = getattr(batch, name).split(list(batch.sizes))
+        torch.testing.assert_close(third, first, atol=0, rtol=0)
+        torch.testing.assert_close(fourth, first, atol=0, rtol=0)
+    assert batch.graph_index[batch.bond_index[0]].tolist() == batch.graph_index[batch.bond_index[1]].tolist()
