@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, generate, importing, simulate, train
+from cgsim.cli import analyze, convert, generate, importing, simulate, train
 from cgsim.errors import InputError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 importing.register(app)
+convert.register(app)
 analyze.register(app)
 generate.register(app)
 train.register(app)

@@ -30,7 +30,7 @@ class Frame:
 
     Attributes:
         where: file, frame and timestep, for errors.
-        positions: [particles, 3], length, relative to the origin of the cell; anywhere, also outside the cell.
+        positions: [particles, 3], length, relative to the origin of the cell if there is one; also outside the cell.
         image_flags: [particles, 3], number of lattice vectors to add to ``positions``, if the file has them.
         is_unwrapped: whether the file says that ``positions`` are unwrapped, so that nothing need be added.
         cell: [3, 3], length; rows are lattice vectors; all zero for open boundaries.

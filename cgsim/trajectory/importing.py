@@ -22,6 +22,7 @@ from cgsim.typing import Array, Float64, Int32
 from cgsim.units import LammpsUnits, UnitSystem, lammps_units
 
 BUFFER_BYTES = 16 * 2**20  # of positions and images before they are written
+_SAME_POSITION = 1e-3  # length; what files round positions to at most, while particles move by far more
 IMAGE_SOURCES = ("auto", "bonds", "unwrapped")
 _NO_CELL, _IN_FILE = "without a cell", "with image flags"
 _UNWRAPPED, _FROM_BONDS = "with unwrapped positions", "with a cell and wrapped positions"
@@ -239,10 +240,12 @@ def _scaled(frames: Iterator[Frame], length: float) -> Iterator[Frame]:
 
 
 def _is_repeated(before: Frame, frame: Frame) -> bool:
-    """Whether a frame was written twice, as a restarted run does: same step, or the very same positions."""
-    if before.step is not None and frame.step is not None:
-        return before.step == frame.step
-    return np.array_equal(before.positions, frame.positions)
+    """Whether a frame was written twice, as a restarted run does: the same step or time and the same positions."""
+    if frame.time is not None and before.time != frame.time:
+        return False
+    if frame.time is None and frame.step is not None and before.step != frame.step:
+        return False
+    return np.allclose(before.positions, frame.positions, rtol=0, atol=_SAME_POSITION)
 
 
 def _kept(frames: Iterator[Frame], settings: ImportSettings) -> Iterator[tuple[Frame, bool]]:

@@ -1,7 +1,8 @@
 """Reader of LAMMPS text dumps (LAMMPS manual, ``dump custom`` and ``Howto triclinic``), one frame in memory at a time.
 
 Unwrapped positions are ``H (s + i) + origin`` whatever the columns: ``x`` and ``xu`` are lengths, ``xs`` and ``xsu``
-fractions of the cell, ``ix`` image flags. The origin is subtracted, so the cell starts at zero.
+fractions of the cell, ``ix`` image flags. The origin of a periodic cell is subtracted, so the cell starts at zero; a
+cell that breathes about its centre then seems to drift as a whole, like its centre of mass, which carries no meaning.
 """
 
 from collections.abc import Iterator
@@ -246,7 +247,11 @@ def _frame(file: TextFile, header: _Header, index: int, ids: Int64[Array, " atom
         raise InputError(_bad_line(header, lines, used, first_line))
     order = _order(header, table[:, 0].astype(np.int64), ids)
     table = table if order is None else table[order]
-    positions = table[:, 1:4] @ header.cell if "s" in header.convention[0] else table[:, 1:4] - header.origin
+    # Without a cell the origin stays: the bounds of a shrink-wrapped box move with the particles.
+    shift = header.origin if header.is_periodic else np.zeros(3)
+    positions = table[:, 1:4] - shift
+    if "s" in header.convention[0]:
+        positions = table[:, 1:4] @ header.cell + header.origin - shift
     return Frame(
         where=header.where,
         positions=positions * units.length,

@@ -183,6 +183,11 @@ def test_files_are_joined_and_frames_written_twice_are_dropped_with_a_note(tmp_p
         import_trajectory(tmp_path / "x.data", paths[::-1], tmp_path / "y.h5", REAL)
 
 
+def test_a_step_number_that_stays_the_same_is_refused_and_not_taken_for_repetition(tmp_path):
+    files(tmp_path, steps=[0, 1000, 1000, 2000, 3000])
+    refused(tmp_path, r"frame 2 \(timestep 1000\): time 2 does not lie after 2 of the frame before")
+
+
 @pytest.mark.parametrize("convention", ["x+images", "x"])
 def test_a_selection_is_the_slice_of_the_whole(tmp_path, convention):
     data, dump, _, _ = files(tmp_path, convention=convention)

@@ -114,6 +114,18 @@ def test_boundaries_that_are_not_periodic_mean_no_cell_and_mixed_ones_are_refuse
         read(tmp_path / "slab.dump")
 
 
+@pytest.mark.parametrize("convention", ["xu", "xsu"])
+def test_bounds_that_follow_the_particles_do_not_move_them(tmp_path, convention):
+    _, unwrapped = moving_chains(ORTHORHOMBIC, n_frames=2)
+    for number in range(2):  # shrink-wrapped: other bounds in every frame
+        path = tmp_path / f"{number}.dump"
+        write_dump(
+            path, unwrapped[[number]] - 5.0 * number, [ORTHORHOMBIC], convention=convention, origin=[5.0 * number] * 3
+        )
+        path.write_text(path.read_text().replace("pp pp pp", "ss ss ss"))
+        np.testing.assert_allclose(read(path)[0].positions, unwrapped[number], atol=1e-10)
+
+
 def test_bounds_without_flags_are_periodic(tmp_path):
     _, unwrapped = moving_chains(ORTHORHOMBIC)
     write_dump(tmp_path / "x.dump", unwrapped, [ORTHORHOMBIC] * 5)
