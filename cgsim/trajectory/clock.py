@@ -30,7 +30,6 @@ class Clock:
         self._n = 0
         self._first: Frame | None = None
         self._stride: int | None = None
-        self.notes: list[str] = []
 
     def time(self, frame: Frame) -> float:
         """Return the time of the next frame.

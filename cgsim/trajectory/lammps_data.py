@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cgsim.errors import InputError, nearest
-from cgsim.trajectory.textfile import TextFile
+from cgsim.trajectory.lammps_sections import Section, number_table, split_sections
 from cgsim.typing import Array, Float64, Int32, Int64
 
 # Columns of the Atoms section of each style, before the three optional image flags (LAMMPS manual, atom_style).
@@ -56,18 +56,6 @@ class LammpsData:
     bond_index: Int64[Array, "2 bonds"]
 
 
-@dataclass(frozen=True)
-class _Section:
-    """Lines of one section without comments: numbers of the lines, their text, and what stood behind ``#``."""
-
-    title: str
-    remark: str
-    first_line: int
-    numbers: list[int]
-    lines: list[str]
-    comments: list[str]
-
-
 def read_lammps_data(path: Path | str, atom_style: str | None = None) -> LammpsData:
     """Read a data file, gzipped or not.
 
@@ -79,7 +67,7 @@ def read_lammps_data(path: Path | str, atom_style: str | None = None) -> LammpsD
     Raises:
         InputError: naming file and line, what was found and what was expected.
     """
-    header, sections = _split(Path(path))
+    header, sections = split_sections(Path(path))
     counts = dict.fromkeys(("atoms", "bonds", "atom types"), 0)
     for number, text in header:
         if match := _COUNT.match(text):
@@ -103,7 +91,7 @@ def read_lammps_data(path: Path | str, atom_style: str | None = None) -> LammpsD
     labels = _read_labels(sections.get("Atom Type Labels"))
     type_masses, type_names = _read_masses(Path(path), sections["Masses"], labels)
     columns = _columns(Path(path), sections["Atoms"], atom_style)
-    table = _table(Path(path), sections["Atoms"], columns, {"type": labels})
+    table = number_table(Path(path), sections["Atoms"], columns, {"type": labels})
     table = table[np.argsort(table[:, 0], kind="stable")]
     at = {name: table[:, i] for i, name in enumerate(columns)}
     ids = at["id"].astype(np.int64)
@@ -129,47 +117,6 @@ def read_lammps_data(path: Path | str, atom_style: str | None = None) -> LammpsD
         cell=cell,
         bond_index=_read_bonds(Path(path), sections.get("Bonds"), ids),
     )
-
-
-def _split(path: Path) -> tuple[list[tuple[int, str]], dict[str, _Section]]:
-    """Divide the file into header lines and the sections that matter here."""
-    wanted = {"Masses", "Atoms", "Bonds", "Atom Type Labels"}
-    header: list[tuple[int, str]] = []
-    sections: dict[str, _Section] = {}
-    current: _Section | None = None
-    with TextFile(path) as file:
-        if not file.lines(1):  # the first line is a title whatever it says
-            raise InputError(f"{path}: the file is empty")
-        while raw := file.lines(1):
-            try:
-                line = raw[0].decode("utf-8")
-            except UnicodeDecodeError:
-                raise InputError(f"{path}: line {file.line_number} is not text") from None
-            text, _, comment = line.partition("#")
-            text = text.strip()
-            if not text:
-                continue
-            if _is_title(text):
-                current = _Section(text, comment.strip(), file.line_number, [], [], [])
-                if text in wanted:
-                    if text in sections:
-                        raise InputError(f"{path}: line {file.line_number}: a second section {text}")
-                    sections[text] = current
-            elif current is None:
-                header.append((file.line_number, re.sub(r"\s+", " ", text)))
-            elif current.title in wanted:
-                current.numbers.append(file.line_number)
-                current.lines.append(text)
-                current.comments.append(comment.strip())
-    return header, sections
-
-
-def _is_title(text: str) -> bool:
-    """Whether a line is the title of a section: words that begin with letters, the first a capital.
-
-    A line that begins with a type label has numbers behind it.
-    """
-    return text[0].isupper() and all(word[0].isalpha() for word in text.split())
 
 
 def _read_cell(path: Path, header: list[tuple[int, str]]) -> tuple[Float64[Array, "3 3"], Float64[Array, " 3"]]:
@@ -204,7 +151,7 @@ def _read_cell(path: Path, header: list[tuple[int, str]]) -> tuple[Float64[Array
     return cell, origin
 
 
-def _read_labels(section: _Section | None) -> dict[str, int]:
+def _read_labels(section: Section | None) -> dict[str, int]:
     if section is None:
         return {}
     pairs = (line.split()[:2] for line in section.lines)
@@ -212,10 +159,10 @@ def _read_labels(section: _Section | None) -> dict[str, int]:
 
 
 def _read_masses(
-    path: Path, section: _Section, labels: dict[str, int]
+    path: Path, section: Section, labels: dict[str, int]
 ) -> tuple[Float64[Array, " types"], tuple[str, ...]]:
     """Read masses and the names of the types, which are their labels or comments if those tell all of them apart."""
-    table = _table(path, section, ("type", "mass"), {"type": labels})
+    table = number_table(path, section, ("type", "mass"), {"type": labels})
     order = np.argsort(table[:, 0])
     n = len(table)
     if not np.array_equal(table[order, 0], np.arange(1, n + 1)):
@@ -241,7 +188,7 @@ def _check_masses(
         )
 
 
-def _columns(path: Path, section: _Section, atom_style: str | None) -> tuple[str, ...]:
+def _columns(path: Path, section: Section, atom_style: str | None) -> tuple[str, ...]:
     """Find the columns of the Atoms section from the style stated by file or user, else from their number."""
     stated = section.remark.split()[0] if section.remark else None
     if atom_style is not None and stated is not None and atom_style != stated:
@@ -273,48 +220,7 @@ def _columns(path: Path, section: _Section, atom_style: str | None) -> tuple[str
     return columns
 
 
-def _table(
-    path: Path, section: _Section, columns: tuple[str, ...], labels: dict[str, dict[str, int]]
-) -> Float64[Array, "lines columns"]:
-    """Read a section of numbers; labels in the named columns are replaced by their numbers."""
-    rows = [line.split() for line in section.lines]
-    for number, row in zip(section.numbers, rows, strict=True):
-        if len(row) != len(columns):
-            raise InputError(
-                f"{path}: line {number}: {len(row)} columns, expected {len(columns)} ({' '.join(columns)})"
-            )
-    for name, numbers in labels.items():
-        if numbers:
-            column = columns.index(name)
-            for row in rows:
-                row[column] = str(numbers.get(row[column], row[column]))
-    table = np.empty((len(rows), len(columns)))
-    for i, row in enumerate(rows):
-        try:
-            table[i] = row  # numpy reads the strings
-        except ValueError:
-            bad = next(word for word in row if not _is_number(word))
-            raise InputError(
-                f"{path}: line {section.numbers[i]}: expected a number for {columns[row.index(bad)]}, found {bad!r}"
-            ) from None
-    bad_rows = np.argwhere(~np.isfinite(table))
-    if len(bad_rows):
-        i, column = bad_rows[0]
-        raise InputError(
-            f"{path}: line {section.numbers[i]}: {columns[column]} is {table[i, column]}, expected a finite number"
-        )
-    return table
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_bonds(path: Path, section: _Section | None, ids: Int64[Array, " atoms"]) -> Int64[Array, "2 bonds"]:
+def _read_bonds(path: Path, section: Section | None, ids: Int64[Array, " atoms"]) -> Int64[Array, "2 bonds"]:
     """Read bonds as indices of atoms; the name of their type does not matter here."""
     if section is None:
         return np.empty((2, 0), dtype=np.int64)
