@@ -44,7 +44,7 @@ def chains(
     processes: Annotated[int, typer.Option(min=1, help="Engines running at a time, one core each.")] = 1,
     work: Annotated[
         Path | None,
-        typer.Option(help="Folder of the runs; a killed run goes on there. [default: runs/generate/OUTPUT]"),
+        typer.Option(help="Folder of the runs; a killed run goes on there. [default: runs/generate/NAME of output]"),
     ] = None,
 ) -> None:
     """Make bead-spring chains with LAMMPS; the same command again goes on where it was killed.
@@ -70,7 +70,7 @@ def chains(
     typer.echo(f"engine   {engine.version}")
     figures: list[ChainFigures] = []
     with _progress(settings, processes) as report:
-        for event in generate_chains(settings, output, work or Path("runs/generate") / output, engine, processes):
+        for event in generate_chains(settings, output, work or Path("runs/generate") / output.name, engine, processes):
             if isinstance(event, ChainFigures):
                 figures.append(event)
             else:
