@@ -15,6 +15,7 @@ from cgsim.mapping import MappingSettings
 from cgsim.models.embedding import Vocabulary
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.models.normalization import Scales
+from cgsim.simulate.propagator import Calibration
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.simulate.stability import TrainingRange
 from cgsim.units import UnitSystem
@@ -54,7 +55,7 @@ class ModelCard(BaseModel):
         model: architecture.
         mapping: how atoms became beads.
         sampler: how draws are refined by default.
-        matched_start: the dynamics GNN's own error on its training data, length; what ``start: matched`` stands for.
+        calibration: what was measured of the finished model on its training windows.
         atom_types, bond_types, mean_mass: the vocabulary.
         scales: normalisation.
         trained: range of the training data.
@@ -63,7 +64,7 @@ class ModelCard(BaseModel):
         experiment: the settings of the whole experiment as they were given.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     format_version: int = FORMAT_VERSION
     cgsim_version: str = __version__
@@ -72,7 +73,7 @@ class ModelCard(BaseModel):
     model: ModelSettings
     mapping: MappingSettings
     sampler: SamplerSettings
-    matched_start: float
+    calibration: Calibration
     atom_types: tuple[str, ...]
     bond_types: tuple[str, ...]
     mean_mass: float

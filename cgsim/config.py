@@ -67,7 +67,7 @@ class Experiment(BaseModel):
         sampler: how draws are refined in simulations.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     name: str
     data: DataSettings

@@ -24,3 +24,13 @@ def rollout_progress(units: UnitSystem) -> Iterator[Callable[[RolloutProgress], 
             bar.update(task, completed=progress.step, total=progress.n_steps, description=speed)
 
         yield report
+
+
+@contextmanager
+def fraction_progress() -> Iterator[Callable[[str, float], None]]:
+    """Show what is being done and the fraction done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda text, part: bar.update(task, completed=part, description=text)

@@ -41,7 +41,7 @@ class ProductionSettings(BaseModel):
         health: when to stop.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     time: PositiveFloat
     replicas: int = Field(default=1, ge=1)
@@ -212,7 +212,7 @@ def _run_batch(
         Where the run stands, and which positions of ``run.alive`` broke.
     """
     card = plan.model.card
-    propagator = LearnedPropagator(plan.model.model, plan.settings.sampler, card.matched_start)
+    propagator = LearnedPropagator(plan.model.model, plan.settings.sampler, card.calibration, card.trained)
     batch = plan.batch.select(list(run.alive))
     monitor = HealthMonitor(batch, card.trained, plan.settings.health, card.units.length)
     frames: list[tuple[Array, Array]] = []
@@ -230,7 +230,7 @@ def _run_batch(
                 run.step + 1,
                 earlier + time.monotonic() - begun,
                 run.alive,
-                _count(run, monitor),
+                _count(run, monitor, propagator.n_guarded.tolist()),
                 run.state.followed_by(frame),
                 generator.get_state(),
             )
@@ -247,7 +247,7 @@ def _run_batch(
     return run, broken
 
 
-def _count(run: RunState, monitor: HealthMonitor) -> tuple[Verdict, ...]:
+def _count(run: RunState, monitor: HealthMonitor, n_guarded: list[int]) -> tuple[Verdict, ...]:
     verdicts = list(run.verdicts)
     for position, number in enumerate(run.alive):
         found, v = monitor.found_now[position], verdicts[number]
@@ -255,6 +255,7 @@ def _count(run: RunState, monitor: HealthMonitor) -> tuple[Verdict, ...]:
             v,
             overlap_steps=v.overlap_steps + ("overlap" in found),
             torn_bond_steps=v.torn_bond_steps + ("torn bond" in found),
+            guarded_beads=v.guarded_beads + (n_guarded[position] if n_guarded else 0),
         )
     return tuple(verdicts)
 

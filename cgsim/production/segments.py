@@ -34,12 +34,14 @@ class Verdict:
         message: the sentence that says what happened; empty when healthy.
         overlap_steps: steps with an overlap.
         torn_bond_steps: steps with a torn bond.
+        guarded_beads: beads that the guard moved, summed over all steps.
     """
 
     verdict: str = HEALTHY
     message: str = ""
     overlap_steps: int = 0
     torn_bond_steps: int = 0
+    guarded_beads: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,29 @@
 """The learned propagator: a Gaussian draw by the dynamics GNN, refined by the score GNN."""
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from cgsim.graph import BeadBatch, build_graph
 from cgsim.models.model import CoarseGrainedModel
+from cgsim.simulate.guard import Guard
 from cgsim.simulate.sampler import SamplerSettings, refine
-from cgsim.typing import Float, Tensor
+from cgsim.simulate.stability import TrainingRange
+from cgsim.typing import Float, Int, Tensor
+
+
+class Calibration(BaseModel):
+    """What was measured of the finished model on its own training windows.
+
+    Attributes:
+        own_error: root mean square error per axis of the dynamics GNN's draws, length; what ``start: matched`` means.
+        noise_scale: factor on the noise of the draws that gives refined displacements the variance of the data; a
+            denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    own_error: float
+    noise_scale: float
 
 
 class LearnedPropagator:
@@ -14,13 +32,21 @@ class LearnedPropagator:
     Args:
         model: the trained model, in evaluation mode.
         sampler: how draws are refined; unused by a model without refiner.
-        matched_start: the dynamics model's own error, length; what ``start: matched`` stands for.
+        calibration: what was measured of the model after training.
+        trained: range of the training data, which the guard keeps.
+
+    Attributes:
+        n_guarded: [graphs], beads that the guard moved in the last draw.
     """
 
-    def __init__(self, model: CoarseGrainedModel, sampler: SamplerSettings, matched_start: float) -> None:
-        self.model, self.sampler = model, sampler
-        self.start = matched_start if sampler.start == "matched" else sampler.start
+    def __init__(
+        self, model: CoarseGrainedModel, sampler: SamplerSettings, calibration: Calibration, trained: TrainingRange
+    ) -> None:
+        self.model, self.sampler, self.calibration = model, sampler, calibration
+        self.start = calibration.own_error if sampler.start == "matched" else sampler.start
         self.history_offsets = model.settings.history_offsets
+        self.guard = Guard(trained, model.embedding.atom_embedding.weight.device)
+        self.n_guarded: Int[Tensor, " graphs"] = torch.zeros(0, dtype=torch.int64)
 
     @torch.no_grad()
     def draw(
@@ -31,7 +57,8 @@ class LearnedPropagator:
         graph = build_graph(present, batch, model.settings.dynamics.cutoff)
         gaussian, latents = model.dynamics(batch, history, graph)
         reference = model.dynamics.normalization.reference
-        positions = present + reference * gaussian.sample(generator)
+        noise = (gaussian.sample(generator) - gaussian.mean) * self.calibration.noise_scale
+        positions = present + reference * (gaussian.mean + noise)
         if model.refiner is not None:
             refiner, mean = model.refiner, present + reference * gaussian.mean
 
@@ -40,4 +67,6 @@ class LearnedPropagator:
                 return refiner.denoise(batch, history, mean, latents, noised, levels)
 
             positions = refine(denoise, positions, self.sampler, self.start, generator)
+        if self.sampler.guard:
+            positions, self.n_guarded = self.guard(positions, batch)
         return present + batch.remove_drift(positions - present)

@@ -28,17 +28,19 @@ class SamplerSettings(BaseModel):
         n_steps: Langevin steps at each level.
         step_size: ``langevin``: step in units of sigma^2; ``published``: the constant step, length^2.
         churn: ``heun``: how much noise is put back at each level; 0 is deterministic.
+        guard: whether pairs closer and bonds longer than any in the training data are corrected at the end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["heun", "langevin", "ancestral", "published"] = "heun"
     start: PositiveFloat | Literal["matched"] = "matched"
-    end: PositiveFloat = 0.1
+    end: PositiveFloat = 0.3
     n_levels: int = Field(default=5, ge=1)
     n_steps: int = Field(default=1, ge=1)
     step_size: PositiveFloat = 0.3
     churn: float = Field(default=0.0, ge=0.0, le=1.0)
+    guard: bool = True
 
     @property
     def n_calls(self) -> int:

@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, Subset
 
 from cgsim.checkpoint import ModelCard, TrainedModel, TrainingSystem, save_model
 from cgsim.errors import InputError
-from cgsim.graph import build_graph
 from cgsim.mapping import MappingSettings
-from cgsim.models.inputs import make_batch
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.simulate.sampler import SamplerSettings
+from cgsim.train.calibrate import calibrate
 from cgsim.train.data import BeadData, Source, TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
 
 LARGEST_VALIDATION = 64  # windows per validation system
-WINDOWS_FOR_ERROR = 64  # windows that the dynamics model's own error is measured on
 CHECKPOINT = "checkpoints/last.ckpt"
 
 
@@ -141,21 +138,6 @@ def _trainer(plan: Plan, folder: Path) -> L.Trainer:
     )
 
 
-@torch.no_grad()
-def own_error(model: CoarseGrainedModel, data: TrainingSet, plan: Plan) -> float:
-    """Root mean square error per axis of the dynamics model's draws on its training windows, length."""
-    windows = Windows(data.train, plan.model)
-    order = epoch_order(len(windows), min(len(windows), WINDOWS_FOR_ERROR), plan.training.seed, 0)
-    which, history, displacement = collate([windows[i] for i in order.tolist()])
-    device = model.embedding.atom_embedding.weight.device
-    batch = make_batch(data.inputs(data.train), which, model.embedding)
-    history = history.to(device)
-    gaussian, _ = model.dynamics(batch, history, build_graph(history[:, -1], batch, plan.model.dynamics.cutoff))
-    drawn = gaussian.sample(torch.Generator(device=device).manual_seed(0)) * model.dynamics.normalization.reference
-    errors = batch.remove_drift(drawn) - batch.remove_drift(displacement.to(device))
-    return float(errors.square().mean().sqrt())
-
-
 def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dict[str, float]) -> ModelCard:
     return ModelCard(
         name=plan.name,
@@ -163,7 +145,7 @@ def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dic
         model=plan.model,
         mapping=plan.mapping,
         sampler=plan.sampler,
-        matched_start=own_error(model, data, plan),
+        calibration=calibrate(model, plan.sampler, data, plan.training.seed),
         atom_types=data.vocabulary.atom_types,
         bond_types=data.vocabulary.bond_types,
         mean_mass=data.vocabulary.mean_mass,

@@ -44,6 +44,7 @@ class TrainingSettings(BaseModel):
         gradient_clip: largest gradient norm.
         averaging: decay of the exponential moving average of the weights, which is what is saved; 0 switches it off.
         history_noise: noise on the history.
+        class_balance: 0 weighs all beads alike in the losses, 1 gives every bead class the same total weight.
         augment_rotations: rotate every window at random; needless for the equivariant network.
         validate_every: steps between validations; also between checkpoints.
         seed: of weights, windows and noise.
@@ -60,6 +61,7 @@ class TrainingSettings(BaseModel):
     gradient_clip: PositiveFloat = 1.0
     averaging: float = Field(default=0.995, ge=0, lt=1)
     history_noise: HistoryNoise = HistoryNoise()
+    class_balance: float = Field(default=0.5, ge=0, le=1)
     augment_rotations: bool = False
     validate_every: int = Field(default=200, ge=1)
     seed: int = 0
@@ -86,14 +88,16 @@ class TrainingModule(L.LightningModule):
         """Loss of one batch; its noise depends on the seed and the step only, so that a resumed run is the same run."""
         generator = self._generator(self.settings.seed + 1_000_003 * (self.global_step + 1))
         window = self._window(batch, self.train_systems)
-        losses = compute_losses(self.model, self._augment(window, generator), generator)
+        losses = compute_losses(self.model, self._augment(window, generator), self.settings.class_balance, generator)
         self._log("train", losses, len(batch[0]))
         return losses.total
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Losses on held-out systems."""
         generator = self._generator(VALIDATION_SEED + index)
-        losses = compute_losses(self.model, self._window(batch, self.validation_systems), generator)
+        losses = compute_losses(
+            self.model, self._window(batch, self.validation_systems), self.settings.class_balance, generator
+        )
         self._log("validation", losses, len(batch[0]))
 
     def configure_optimizers(self) -> Any:

@@ -35,7 +35,15 @@ def random_rotations(n: int, generator: torch.Generator, device: torch.device) -
     return torch.stack(rows, dim=-1).view(n, 3, 3)
 
 
-def class_weights(bead_class: Int[Tensor, " beads"], n_classes: int) -> Float[Tensor, " beads"]:
-    """Weight of each bead such that every class present has the same total and all weights sum to 1."""
-    counts = torch.bincount(bead_class, minlength=n_classes)
-    return 1.0 / (counts[bead_class] * (counts > 0).sum())
+def class_weights(bead_class: Int[Tensor, " beads"], n_classes: int, balance: float) -> Float[Tensor, " beads"]:
+    """Weight of each bead; all weights sum to 1.
+
+    Args:
+        bead_class: [beads].
+        n_classes: number of classes.
+        balance: 0 weighs all beads alike, 1 gives every class present the same total; a class of n beads has a total
+            proportional to ``n ** (1 - balance)``.
+    """
+    counts = torch.bincount(bead_class, minlength=n_classes).to(torch.get_default_dtype())
+    weights = counts[bead_class] ** -balance
+    return weights / weights.sum()

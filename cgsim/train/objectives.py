@@ -46,15 +46,24 @@ class Losses:
         return self.likelihood + self.balance + self.score
 
 
-def compute_losses(model: CoarseGrainedModel, window: Window, generator: torch.Generator) -> Losses:
-    """All losses of a batch."""
+def compute_losses(
+    model: CoarseGrainedModel, window: Window, class_balance: float, generator: torch.Generator
+) -> Losses:
+    """All losses of a batch.
+
+    Args:
+        model: the model.
+        window: a batch of windows.
+        class_balance: 0 weighs all beads alike, 1 all classes; see :func:`cgsim.train.noise.class_weights`.
+        generator: the only source of randomness.
+    """
     batch, history = window.batch, window.history
     graph = build_graph(history[:, -1], batch, model.settings.dynamics.cutoff)
     gaussian, latents = model.dynamics(batch, history, graph)
     reference = model.dynamics.normalization.reference
     target = window.displacement / reference
     likelihood = -gaussian.log_prob(target).sum() / (3 * len(history))
-    balance = _balance(gaussian, target, batch, len(model.scales.class_names))
+    balance = _balance(gaussian, target, batch, class_balance, len(model.scales.class_names))
     if model.refiner is None:
         return Losses(likelihood, balance, torch.zeros_like(likelihood))
     settings = model.refiner.settings
@@ -71,20 +80,20 @@ def compute_losses(model: CoarseGrainedModel, window: Window, generator: torch.G
     skip, out = model.refiner.preconditioning(batch, levels)
     wanted = (following - mean - skip * (noised - mean)) / out
     errors = (output - wanted).square().mean(dim=-1)
-    weights = class_weights(batch.bead_class, len(model.scales.class_names))
+    weights = class_weights(batch.bead_class, len(model.scales.class_names), class_balance)
     return Losses(likelihood, balance, (weights * errors).sum())
 
 
-def _balance(gaussian: GaussianDisplacement, target: Tensor, batch: BeadBatch, n_classes: int) -> Tensor:
-    """Make up for classes with few beads, so that ions weigh as much as polymer.
+def _balance(
+    gaussian: GaussianDisplacement, target: Tensor, batch: BeadBatch, class_balance: float, n_classes: int
+) -> Tensor:
+    """Make up for classes with few beads, so that ions weigh more than their number.
 
-    A class with a share f of the beads has the weight f in the joint likelihood; it is given ``1/n - f`` more, if that
-    is positive, as the conditional likelihood of its beads given all others (Besag's pseudo-likelihood).
+    In the joint likelihood every bead has the weight 1/N. A bead whose balanced weight is larger gets the difference as
+    conditional likelihood given all other beads (Besag's pseudo-likelihood, which weighs bead by bead).
     """
-    counts = torch.bincount(batch.bead_class, minlength=n_classes)
-    present = (counts > 0).sum()
-    if int(present) < 2:
+    n = len(batch.bead_class)
+    missing = (class_weights(batch.bead_class, n_classes, class_balance) - 1.0 / n).clamp(min=0.0)
+    if not bool((missing > 1e-6 / n).any()):
         return target.new_zeros(())
-    missing = (1.0 / present - counts / counts.sum()).clamp(min=0.0)
-    weights = (missing / counts.clamp(min=1))[batch.bead_class]
-    return -(weights * gaussian.conditional_log_prob(target)).sum() / 3.0
+    return -(missing * gaussian.conditional_log_prob(target)).sum() / 3.0

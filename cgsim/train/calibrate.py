@@ -1,0 +1,63 @@
+"""Calibration of a trained model on its own training windows; no likelihood says what these numbers should be."""
+
+import torch
+
+from cgsim.graph import BeadBatch, build_graph
+from cgsim.models.inputs import make_batch
+from cgsim.models.model import CoarseGrainedModel
+from cgsim.simulate.propagator import Calibration, LearnedPropagator
+from cgsim.simulate.sampler import SamplerSettings
+from cgsim.train.data import TrainingSet, Windows
+from cgsim.train.module import collate, epoch_order
+from cgsim.typing import Float, Tensor
+
+BEADS_FOR_CALIBRATION = 3000
+LARGEST_WINDOWS = 256
+SCALE_RANGE = (0.7, 2.0)
+N_BISECTIONS = 6  # leaves the noise scale uncertain by 2 %, which is the statistical error of the variances as well
+
+
+@torch.no_grad()
+def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: TrainingSet, seed: int) -> Calibration:
+    """Measure the dynamics GNN's own error, and the noise scale at which refined displacements have the right variance.
+
+    Args:
+        model: the trained model, in evaluation mode.
+        sampler: the refinement that the noise scale is for.
+        data: the training set.
+        seed: of the windows and the draws.
+    """
+    windows = Windows(data.train, model.settings)
+    n_beads = max(len(d.store.mapping.masses) for d in data.train)
+    n_windows = min(len(windows), LARGEST_WINDOWS, max(2, BEADS_FOR_CALIBRATION // n_beads))
+    order = epoch_order(len(windows), n_windows, seed, 0)
+    which, history, displacement = collate([windows[i] for i in order.tolist()])
+    device = model.embedding.atom_embedding.weight.device
+    batch = make_batch(data.inputs(data.train), which, model.embedding)
+    history, displacement = history.to(device), batch.remove_drift(displacement.to(device))
+    gaussian, _ = model.dynamics(batch, history, build_graph(history[:, -1], batch, model.settings.dynamics.cutoff))
+    drawn = gaussian.sample(torch.Generator(device=device).manual_seed(seed)) * model.dynamics.normalization.reference
+    own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())
+    if model.refiner is None:
+        return Calibration(own_error=own_error, noise_scale=1.0)
+    low, high = SCALE_RANGE
+    for _ in range(N_BISECTIONS):
+        scale = (low * high) ** 0.5
+        trial = Calibration(own_error=own_error, noise_scale=scale)
+        propagator = LearnedPropagator(model, sampler, trial, data.trained)
+        generator = torch.Generator(device=device).manual_seed(seed)
+        refined = propagator.draw(batch, history, generator) - history[:, -1]
+        if _variance_ratio(refined, displacement, batch) < 1.0:
+            low = scale
+        else:
+            high = scale
+    return Calibration(own_error=own_error, noise_scale=(low * high) ** 0.5)
+
+
+def _variance_ratio(drawn: Float[Tensor, "beads 3"], true: Float[Tensor, "beads 3"], batch: BeadBatch) -> float:
+    """Mean square displacement drawn over true, averaged over bead classes."""
+    ratios = [
+        drawn[batch.bead_class == c].square().mean() / true[batch.bead_class == c].square().mean()
+        for c in batch.bead_class.unique()
+    ]
+    return float(torch.stack(ratios).mean())
