@@ -22,6 +22,7 @@ from cgsim.observables.transport import Transport, cluster_nernst_einstein, cond
 from cgsim.typing import Array, Float64
 from cgsim.units import UnitSystem
 
+BY_MINIMUM = ", the first minimum of their rdf"
 CONTACT = 3.4  # Å, between a cation and O, N or S of an anion: the published rule for Li and TFSI
 PUBLISHED_LARGEST = 9  # ions of one sign; larger clusters are left out of the published sum
 
@@ -54,6 +55,19 @@ class Salt:
     def anions(self) -> list[Species]:
         """Species of negative charge."""
         return [ion for ion in self.ions if ion.charge < 0]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Ion clusters.
+
+    Attributes:
+        populations: number of clusters of each composition in each frame.
+        contact: the rule by which ions hang together, in words.
+    """
+
+    populations: Float64[Array, "frames cations anions"]
+    contact: str
 
 
 def find_salt(source: Source, species: list[Species], box: Box, settings: AnalysisSettings) -> tuple[Salt | None, str]:
@@ -99,8 +113,9 @@ def conduction_figures(
     """Conductivity and transference number by every method that the data allow, and notes on those they do not."""
     figures: list[Figure] = []
     notes: list[str] = []
-    populations, contact, note = _populations(source, salt, box, settings)
-    notes += [note] if note else []
+    clusters = _find_clusters(source, salt, box, settings)
+    if isinstance(clusters, str):
+        notes.append(f"{source.path}: no cluster conductivity: {clusters}")
     for origin in (SINGLE_ORIGIN, MULTI_ORIGIN):
         own = {
             f.species: f for f in diffusion if f.name == "self_diffusivity" and f.method == origin and f.estimate.value
@@ -114,8 +129,8 @@ def conduction_figures(
             np.array([float(ion.n_molecules) for ion in salt.ions]),
         )
         figures += _pair(salt, free, f"nernst-einstein {origin}", chosen, {})
-        if populations is not None:
-            figures += _clusters(salt, own, populations, origin, contact)
+        if isinstance(clusters, Clusters):
+            figures += _clusters(salt, own, clusters, origin)
     if source.n_frames >= MIN_FRAMES:
         figures.append(_collective(source, salt, motions))
     return figures, notes
@@ -135,17 +150,11 @@ def _pair(
     ]
 
 
-def _clusters(
-    salt: Salt,
-    diffusion: dict[str, Figure],
-    populations: Float64[Array, "frames cations anions"],
-    origin: str,
-    contact: str,
-) -> list[Figure]:
+def _clusters(salt: Salt, diffusion: dict[str, Figure], clusters: Clusters, origin: str) -> list[Figure]:
     """Cluster Nernst-Einstein; with single-origin coefficients the published sum, which leaves large clusters out."""
     cation, anion = salt.cations[0], salt.anions[0]
     chosen = [diffusion[cation.name], diffusion[anion.name]]
-    warning = ""
+    populations, contact, warning = clusters.populations, clusters.contact, ""
     if origin == SINGLE_ORIGIN:
         kept = populations[:, : PUBLISHED_LARGEST + 1, : PUBLISHED_LARGEST + 1]
         ions = np.add.outer(np.arange(populations.shape[1]), np.arange(populations.shape[2]))
@@ -159,6 +168,8 @@ def _clusters(
     transport = cluster_nernst_einstein(
         chosen[0].estimate, chosen[1].estimate, populations, cation.charge, anion.charge
     )
+    if contact.endswith(BY_MINIMUM):
+        warning = "; ".join(filter(None, [warning, f"ions hang together where {contact}"]))
     details = {"contact": contact, "populations": populations.mean(axis=0)}
     return _pair(salt, transport, f"cluster-nernst-einstein {origin}", chosen, details, warning)
 
@@ -174,25 +185,23 @@ def _collective(source: Source, salt: Salt, motions: dict[str, Motion]) -> Figur
     return Figure("conductivity", salt.label, sigma, "S/cm", method, fit.window, regime_warning(fit), details)
 
 
-def _populations(
-    source: Source, salt: Salt, box: Box, settings: AnalysisSettings
-) -> tuple[Float64[Array, "frames cations anions"] | None, str, str]:
-    """Cluster populations, the rule of contact in words, and why there are none if so."""
+def _find_clusters(source: Source, salt: Salt, box: Box, settings: AnalysisSettings) -> Clusters | str:
+    """Count ion clusters, or say why that cannot be."""
     if len(salt.cations) != 1 or len(salt.anions) != 1:
-        return None, "", f"{source.path}: no cluster conductivity: it is defined for one cation and one anion"
+        return "it is defined for one cation and one anion"
     cation, anion = salt.cations[0], salt.anions[0]
     is_atoms = cation.has_elements and anion.has_elements
     distance = settings.cluster_cutoff or (CONTACT if is_atoms else _first_minimum(source, salt, box, settings))
     if distance is None:
-        return None, "", f"{source.path}: no cluster conductivity: the cation-anion rdf has no minimum; give a cutoff"
+        return "the cation-anion rdf has no minimum behind its first peak; give --cluster-cutoff"
     if is_atoms:
         cutoffs = np.full((2, 2), distance)
         contact = f"any two atoms of {cation.name} and N, O, S (else halogens) of {anion.name} within {distance:g} A"
     else:  # at the distance of bead centres, ions of like charge would count as touching across a whole shell
         cutoffs = np.array([[0.0, distance], [distance, 0.0]])
-        contact = f"{cation.name} and {anion.name} beads within {distance:.3g} A, the first minimum of their rdf"
-        if settings.cluster_cutoff:
-            contact = f"{cation.name} and {anion.name} beads within {distance:g} A"
+        contact = f"{cation.name} and {anion.name} beads within {distance:.3g} A"
+        if not settings.cluster_cutoff:
+            contact += BY_MINIMUM
     sites = np.concatenate([cation.sites, anion.sites])
     ions = np.concatenate([cation.molecules, anion.molecules])
     rank = np.full(source.system.n_molecules, -1, dtype=np.int64)
@@ -204,7 +213,7 @@ def _populations(
         np.arange(len(ions)) < cation.n_molecules,
         cutoffs,
     )
-    return populations, contact, ""
+    return Clusters(populations, contact)
 
 
 def _first_minimum(source: Source, salt: Salt, box: Box, settings: AnalysisSettings) -> float | None:

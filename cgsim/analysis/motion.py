@@ -13,7 +13,7 @@ from cgsim.trajectory import Trajectory
 from cgsim.trajectory.trajectory import consecutive
 from cgsim.typing import Array, Float64, Int64
 
-MAX_BYTES = 512 * 2**20  # of series kept while one block of molecules is read
+MAX_BYTES = 256 * 2**20  # of tracer positions in one block of molecules; about four times that is in use
 
 
 @dataclass(frozen=True)

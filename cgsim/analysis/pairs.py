@@ -69,14 +69,15 @@ def radial_bins(source: Source, box: Box, settings: AnalysisSettings) -> Float64
 
 
 def pair_results(source: Source, plan: PairPlan, settings: AnalysisSettings) -> tuple[list[Figure], list[Curve]]:
-    """Radial distribution functions of all pairs, pairs within a molecule included."""
+    """Radial distribution functions of all pairs, those within a molecule included unless the settings say otherwise."""
     if not plan.pairs or len(plan.bin_edges) < 2:
         return [], []
     names = sorted({name for pair in plan.pairs for name in pair})
     masks = np.stack([plan.selections[name] for name in names])
     index = np.array([[names.index(a), names.index(b)] for a, b in plan.pairs])
     chosen = source.spread_frames(settings.structure_frames)
-    result = radial_distribution(source.single_frames(chosen), masks, index, plan.bin_edges)
+    apart = source.system.molecule_id if settings.between_molecules else None
+    result = radial_distribution(source.single_frames(chosen), masks, index, plan.bin_edges, apart)
     figures: list[Figure] = []
     curves: list[Curve] = []
     length = source.units.length

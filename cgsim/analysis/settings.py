@@ -20,6 +20,7 @@ class AnalysisSettings:
         cluster_cutoff: distance within which ions hang together, length; 3.4 Å for atoms, the first minimum of the
             cation-anion radial distribution function for beads, if None.
         per_molecule: sizes of every chain by itself as well.
+        between_molecules: radial distribution functions leave out pairs within one molecule.
         replicas: the files are runs of one system, to be combined.
 
     Raises:
@@ -35,6 +36,7 @@ class AnalysisSettings:
     structure_frames: int = 500
     cluster_cutoff: float | None = None
     per_molecule: bool = False
+    between_molecules: bool = False
     replicas: bool = False
 
     def __post_init__(self) -> None:

@@ -1,8 +1,5 @@
 """`cgsim analyze`."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,10 +32,14 @@ def analyze(
         Path | None, typer.Option(help="See stores of atoms as the beads of this rollout or mapping.")
     ] = None,
     per_molecule: Annotated[bool, typer.Option("--per-molecule", help="Sizes of every chain by itself too.")] = False,
+    between_molecules: Annotated[
+        bool, typer.Option("--between-molecules", help="Leave pairs within a molecule out of rdfs.")
+    ] = False,
     replicas: Annotated[bool, typer.Option("--replicas", help="The files are runs of one system: combine.")] = False,
 ) -> None:
     """Measure sizes, structure, diffusion and conductivity with errors: cgsim analyze FILE... -o results.json."""
     from cgsim.analysis import AnalysisSettings, analyze_files, write_results
+    from cgsim.cli.progress import fraction_progress
     from cgsim.errors import InputError
 
     settings = AnalysisSettings(
@@ -51,11 +52,12 @@ def analyze(
         structure_frames=structure_frames,
         cluster_cutoff=cluster_cutoff,
         per_molecule=per_molecule,
+        between_molecules=between_molecules,
         replicas=replicas,
     )
     if not output.parent.is_dir():
         raise InputError(f"{output}: the directory {output.parent} does not exist")
-    with _progress() as progress:
+    with fraction_progress() as progress:
         document = analyze_files(files, settings, beads_of, progress)
     write_results(document, output)
     _print(document, output)
@@ -102,16 +104,3 @@ def _number(value: float | None, error: float | None) -> tuple[str, str]:
 
     digits = max(2, 2 + floor(log10(abs(value))) - floor(log10(error)))
     return f"{value:.{min(digits, 8)}g}", f"{error:.2g}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """Show what is being done, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("analysing", total=1.0)
-        yield lambda text, part: bar.update(task, completed=part, description=text)

@@ -239,3 +239,22 @@ def test_results_are_standard_json_with_null_for_what_is_unknown(tmp_path: Path)
     assert single["standard_error"] is None
     assert any("no multi-origin figures below 6" in note for note in loaded["notes"])
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_clusters_of_beads_reach_to_the_first_minimum_and_say_so(tmp_path: Path) -> None:
+    n, frames = 20, 150
+    generator = np.random.default_rng(7)
+    motions = salt_motion(n, frames, seed=7)
+    # Half of the anions sit at 3 +- 0.2 A from a cation, and every pair has a second neighbour around 7 A.
+    direction = generator.normal(size=(frames, n, 3))
+    direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+    distance = np.where(np.arange(n) < n // 2, 3.0, 7.0)[:, None] + 0.2 * generator.normal(size=(frames, n, 1))
+    motions[:, n:] = motions[:, :n] + distance * direction
+    write_store(tmp_path / "pairs.h5", trajectory(salt(n, beads=True), motions, CELL))
+    results = analyze_files([tmp_path / "pairs.h5"], AnalysisSettings(temperature=300.0))
+    figure = find(results, "conductivity", "Na+Cl", "cluster-nernst-einstein multi-origin")
+    reach = float(figure["contact"].split("within ")[1].split(" A")[0])
+    assert 3.5 < reach < 6.6
+    assert "the first minimum of their rdf" in figure["warning"]
+    free = find(results, "conductivity", "Na+Cl", "nernst-einstein multi-origin")
+    assert figure["value"] < 0.7 * free["value"]

@@ -15,6 +15,7 @@ def fit(positions: np.ndarray) -> DiffusionFit:
     return diffusion_coefficient(mean_squared_displacement(positions, np.arange(positions.shape[1]), 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frames", "particles"), [(400, 1), (300, 4), (250, 20)], ids=["one", "few (model)", "many (scatter)"]
 )

@@ -62,6 +62,7 @@ def charge_motion(cations: np.ndarray, anions: np.ndarray) -> np.ndarray:
     return (cations.sum(axis=1) - anions.sum(axis=1))[:, None]
 
 
+@pytest.mark.slow
 def test_einstein_conductivity_equals_nernst_einstein_for_uncorrelated_ions() -> None:
     runs, n = 60, 10
     differences = []
