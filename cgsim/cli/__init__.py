@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, convert, generate, importing, simulate, train
+from cgsim.cli import analyze, convert, generate, importing, report, simulate, train
 from cgsim.errors import InputError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ analyze.register(app)
 generate.register(app)
 train.register(app)
 simulate.register(app)
+report.register(app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -1,0 +1,58 @@
+"""Numbers, errors and units as a reader wants to see them."""
+
+import math
+
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_UNITS = {
+    "Angstrom2": "Å²",
+    "1/Angstrom": "Å⁻¹",
+    "Angstrom": "Å",
+    "cm2/s": "cm²/s",
+    "g/cm3": "g/cm³",
+    "sigma2/tau": "σ²/τ",
+    "sigma2": "σ²",
+    "1/sigma": "σ⁻¹",
+    "sigma": "σ",
+    "tau": "τ",
+}
+DASH = "–"
+
+
+def pretty_unit(unit: str) -> str:
+    """``"Angstrom2"`` becomes ``"Å²"``; what is not known stays as it is."""
+    return _UNITS.get(unit, unit)
+
+
+def power_of_ten(exponent: int) -> str:
+    """``"10⁻⁶"``."""
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def common_exponent(value: float | None) -> int:
+    """Power of ten to take out of very small and very large values; 0 for those that are read as they are."""
+    if not value or not math.isfinite(value):
+        return 0
+    exponent = math.floor(math.log10(abs(value)))
+    return exponent if exponent < -2 or exponent > 4 else 0
+
+
+def pretty_value(value: float | None, error: float | None, shift: int = 0) -> str:
+    """``"1.70 ± 0.29"`` in units of 10^shift, with spaces that do not break; two digits of error, four of a value without."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    scaled = value / 10.0**shift
+    if error is None or not math.isfinite(error) or error <= 0:
+        return f"{scaled:.4g}".replace("-", "−")
+    scaled_error = error / 10.0**shift
+    digits = max(0, min(12, 1 - math.floor(math.log10(scaled_error))))
+    return f"{scaled:.{digits}f}\u00a0±\u00a0{scaled_error:.{digits}f}".replace("-", "−")
+
+
+def pretty_change(value: float, unit: str, digits: int = 1) -> str:
+    """A signed number with a true minus sign: ``"+2.3 σ"``."""
+    return f"{value:+.{digits}f} {unit}".replace("-", "−").strip() if math.isfinite(value) else DASH
+
+
+def join(words: list[str]) -> str:
+    """``"a, b and c"``."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
