@@ -69,7 +69,7 @@ def radial_bins(source: Source, box: Box, settings: AnalysisSettings) -> Float64
 
 
 def pair_results(source: Source, plan: PairPlan, settings: AnalysisSettings) -> tuple[list[Figure], list[Curve]]:
-    """Radial distribution functions of all pairs, those within a molecule included unless the settings say otherwise."""
+    """Radial distribution functions of all pairs, with those inside molecules unless the settings leave them out."""
     if not plan.pairs or len(plan.bin_edges) < 2:
         return [], []
     names = sorted({name for pair in plan.pairs for name in pair})
