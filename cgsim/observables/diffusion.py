@@ -154,13 +154,16 @@ def _choose(fits: list[DiffusionFit]) -> int:
 
 
 def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> DiffusionFit:
-    """Fit a line, and a power law, to one window."""
+    """Fit a line, and a power law, to one window; what never moves does not diffuse."""
     columns = np.searchsorted(displacement.lags, lags)
     weights = displacement.molecule_weights / displacement.molecule_weights.sum()
     n_molecules = 1.0 / float((weights**2).sum())
     correlation = displacement.correlation(int(lags[0]), int(lags[-1]))
     observed = displacement.msd[lags]
     time = lags * displacement.save_interval
+    window = (float(time[0]), float(time[-1]))
+    if not (observed > 0).all():
+        return DiffusionFit(Estimate(0.0, 0.0), 0.0, window, Estimate(0.0, 0.0), Regime.NOT_YET, 1.0)
     model = _model_curve(displacement.msd, lags)
     covariance = displacement_covariance(lags, model, displacement.n_frames, N_DIMENSIONS) / n_molecules
     straight = np.stack([time, np.ones(len(lags))], axis=1)
@@ -172,11 +175,10 @@ def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> 
     )
     d = Estimate(d.value, d.standard_error / (2 * N_DIMENSIONS), d.degrees_of_freedom)
     power = np.stack([np.log(time), np.ones(len(lags))], axis=1)
-    expected = np.maximum(model[lags], np.finfo(np.float64).tiny)
+    expected = model[lags]
     estimator = _least_squares(power, covariance / np.outer(expected, expected))
-    exponent = float(estimator[0] @ np.log(np.maximum(observed, np.finfo(np.float64).tiny)))
+    exponent = float(estimator[0] @ np.log(observed))
     log_slope = Estimate(exponent, *_error(estimator[0] / expected, of_molecule, weights, covariance, correlation))
-    window = (float(time[0]), float(time[-1]))
     return DiffusionFit(d, float(intercept), window, log_slope, _regime(log_slope), correlation)
 
 

@@ -10,6 +10,7 @@ from small_stores import (
     D_ANION,
     D_CATION,
     chain_store,
+    chains,
     salt,
     salt_motion,
     salt_store,
@@ -20,6 +21,7 @@ from cgsim.analysis import AnalysisSettings, analyze_files, motion, write_result
 from cgsim.mapping import Mapping
 from cgsim.observables.transport import conductivity_factor
 from cgsim.trajectory.store import write_store
+from cgsim.units import UnitSystem
 
 WARM = AnalysisSettings(temperature=300.0, rdf_bin_width=0.5)
 UNIT_OF_D = 1e-4  # cm2/s per A^2/ps
@@ -258,3 +260,20 @@ def test_clusters_of_beads_reach_to_the_first_minimum_and_say_so(tmp_path: Path)
     assert "the first minimum of their rdf" in figure["warning"]
     free = find(results, "conductivity", "Na+Cl", "nernst-einstein multi-origin")
     assert figure["value"] < 0.7 * free["value"]
+
+
+def test_pairs_inside_molecules_can_be_left_out(tmp_path: Path) -> None:
+    # Rigid chains of bond 1 far apart: all pairs within 3 A are inside one molecule.
+    positions = np.zeros((6, 2, 4, 3))
+    positions[:, 1, :, 1] = 9.0
+    positions[..., 0] = np.arange(4)
+    path = tmp_path / "rods.h5"
+    write_store(path, trajectory(chains(2, 4, UnitSystem.MOLECULAR), positions.reshape(6, 8, 3), np.eye(3) * 20.0))
+    settings = AnalysisSettings(pairs=("1:2",), rdf_cutoff=9.9)
+    inside = np.array(analyze_files([path], settings)["curves"]["rdf"][0]["coordination"])
+    outside = np.array(
+        analyze_files([path], replace(settings, between_molecules=True))["curves"]["rdf"][0]["coordination"]
+    )
+    assert inside[29] == pytest.approx(1.5)  # r < 3: one or two neighbours of the other kind along the chain
+    assert outside[29] == 0
+    np.testing.assert_allclose(inside[-1] - outside[-1], 2.0)  # at r < 9.9 both of them

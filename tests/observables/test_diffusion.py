@@ -91,6 +91,12 @@ def test_particles_in_fixed_cages_are_not_called_diffusive() -> None:
     assert fit(caged(1000, 30, 0.0, 1.0, 0.5, seed=3)).regime is not Regime.DIFFUSIVE
 
 
+def test_particles_at_rest_do_not_diffuse() -> None:
+    result = fit(np.ones((50, 12, 3)))
+    assert result.coefficient.value == 0
+    assert result.regime is Regime.NOT_YET
+
+
 def test_subdiffusive_bead_of_a_chain_is_not_called_diffusive() -> None:
     # A bead of a long Rouse chain: sum of modes with relaxation times spread over the whole run, MSD ~ t^(1/2).
     generator = np.random.default_rng(4)
