@@ -99,9 +99,10 @@ class HealthMonitor:
         lengths = minimum_image((positions[i] - positions[j])[:, None], cell)[:, 0].norm(dim=-1)
         limit = self.settings.bond_stretch * self.trained.longest_bond
         found = {}
-        for bond in torch.nonzero(lengths > limit).ravel().tolist():
-            graph = int(self.batch.graph_index[i[bond]])
-            text = f"bond {int(i[bond]) + 1}-{int(j[bond]) + 1} is {float(lengths[bond]):.3g} {self.unit} long, "
+        torn = torch.nonzero(lengths > limit).ravel()
+        for bond in torn[lengths[torn].argsort()].tolist():  # the longest of a system last: it is the one to name
+            graph, first, second = self._locate(int(i[bond]), int(j[bond]))
+            text = f"bond {first}-{second} is {float(lengths[bond]):.3g} {self.unit} long, "
             text += f"at most {self.trained.longest_bond:.3g} in training"
             found[graph, "torn bond"] = Finding("torn bond", text)
         return found
@@ -114,10 +115,16 @@ class HealthMonitor:
         limits = self.closest[self.batch.bead_class[pairs.sender], self.batch.bead_class[pairs.receiver]]
         close = (distances < self.settings.overlap * limits) & (pairs.sender < pairs.receiver)
         found = {}
-        for pair in torch.nonzero(close).ravel().tolist():
-            i, j = int(pairs.receiver[pair]), int(pairs.sender[pair])
-            graph = int(self.batch.graph_index[i])
-            text = f"beads {i + 1} and {j + 1} are {float(distances[pair]):.3g} {self.unit} apart, "
+        chosen = torch.nonzero(close).ravel()
+        for pair in chosen[distances[chosen].argsort(descending=True)].tolist():  # the closest last
+            graph, first, second = self._locate(int(pairs.sender[pair]), int(pairs.receiver[pair]))
+            text = f"beads {first} and {second} are {float(distances[pair]):.3g} {self.unit} apart, "
             text += f"never below {float(limits[pair]):.3g} in training"
             found[graph, "overlap"] = Finding("overlap", text)
         return found
+
+    def _locate(self, first: int, second: int) -> tuple[int, int, int]:
+        """The system of two beads of the batch, and their numbers in it, counted from 1."""
+        graph = int(self.batch.graph_index[first])
+        start = sum(self.batch.sizes[:graph])
+        return graph, first - start + 1, second - start + 1

@@ -1,0 +1,138 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from systems import OPEN
+
+from cgsim.graph import BeadBatch
+from cgsim.simulate.stability import HealthMonitor, HealthSettings, TrainingRange
+
+CUBIC = np.eye(3) * 20.0
+RANGE = TrainingRange(longest_bond=1.5, closest_pair=((1.0, 2.0), (2.0, 0.0)))  # class 1 was never seen beside itself
+IMPATIENT = HealthSettings(bond_stretch=2.0, overlap=0.5, patience=1)
+
+
+def chains() -> tuple[torch.Tensor, BeadBatch]:
+    """Three chains of three beads each, 5 apart: an open one, and two in a periodic cell."""
+    positions = torch.zeros(9, 3)
+    positions[:, 0] = torch.arange(3).repeat(3)
+    batch = BeadBatch(
+        sizes=(3, 3, 3),
+        bead_class=torch.tensor([0, 0, 1] * 3),
+        masses=torch.ones(9),
+        bond_index=torch.tensor([[0, 1, 3, 4, 6, 7], [1, 2, 4, 5, 7, 8]]),
+        cell=torch.from_numpy(np.stack([OPEN, CUBIC, CUBIC])).float(),
+        embedding=torch.zeros(9, 1),
+    )
+    return positions, batch
+
+
+def monitor(settings: HealthSettings = IMPATIENT, trained: TrainingRange = RANGE) -> HealthMonitor:
+    return HealthMonitor(chains()[1], trained, settings, "sigma")
+
+
+def test_healthy_configurations_pass():
+    positions, _ = chains()
+    watch = monitor()
+    for step in range(3):
+        assert watch.check(positions, step) == {}
+    assert watch.found_now == [set(), set(), set()]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_position_that_is_no_number_stops_its_system_at_once_and_no_other(value):
+    positions, _ = chains()
+    positions[4, 1] = value
+    found = monitor(HealthSettings(patience=10)).check(positions, 17)
+    assert list(found) == [1]
+    assert found[1].kind == "not a number"
+    assert found[1].message == "step 17: a position is not finite"
+
+
+def test_torn_bond_is_named_by_its_beads_in_their_own_system():
+    positions, _ = chains()
+    positions[8, 0] = 4.5
+    found = monitor().check(positions, 3)
+    assert list(found) == [2]
+    assert found[2].kind == "torn bond"
+    assert found[2].message == "step 3: bond 2-3 is 3.5 sigma long, at most 1.5 in training (1 steps in a row)"
+
+
+def test_overlap_is_named_by_its_beads_in_their_own_system():
+    positions, _ = chains()
+    positions[4, 0] = 0.4
+    found = monitor().check(positions, 3)
+    assert list(found) == [1]
+    assert found[1].kind == "overlap"
+    assert found[1].message == "step 3: beads 1 and 2 are 0.4 sigma apart, never below 1 in training (1 steps in a row)"
+
+
+def test_each_pair_of_classes_has_its_own_closest_approach():
+    positions, _ = chains()
+    positions[1, 0], positions[2, 0] = 0.6, 1.5
+    assert monitor().check(positions, 1).keys() == {0}  # classes 0 and 1 at 0.9, closer than half of 2
+    positions[2, 0] = 1.7
+    assert monitor().check(positions, 1) == {}  # 1.1 is allowed, and so is 0.6 between two beads of class 0
+
+
+def test_bonds_and_contacts_are_measured_to_the_nearest_image_whatever_the_image_of_the_beads():
+    positions, batch = chains()
+    positions[3:6, 0] = torch.tensor([19.5, 0.5, 1.5])
+    positions[7] += torch.tensor([40.0, -20.0, 0.0])
+    assert monitor().check(positions, 1) == {}
+    positions[3, 0] = 20.2  # 0.3 from the next bead, across the boundary
+    assert monitor().check(positions, 1).keys() == {1}
+    assert batch.sizes == (3, 3, 3)
+
+
+def test_systems_do_not_overlap_with_each_other():
+    positions, _ = chains()  # all three lie on top of each other
+    assert positions[0].equal(positions[3])
+    assert monitor().check(positions, 1) == {}
+
+
+def test_patience_counts_steps_in_a_row_and_forgives_what_is_repaired():
+    good, _ = chains()
+    torn = good.clone()
+    torn[2, 0] = 9.0
+    watch = monitor(HealthSettings(patience=3))
+    for step, positions in enumerate([torn, torn, good, torn, torn]):
+        assert watch.check(positions, step) == {}
+        assert watch.found_now[0] == ({"torn bond"} if positions is torn else set())
+    found = watch.check(torn, 5)
+    assert found.keys() == {0}
+    assert "(3 steps in a row)" in found[0].message
+
+
+def test_different_faults_are_counted_apart():
+    good, _ = chains()
+    torn, close = good.clone(), good.clone()
+    torn[2, 0] = 9.0
+    close[1, 0] = 0.1
+    watch = monitor(HealthSettings(patience=2))
+    for positions in (torn, close, torn, close):
+        assert watch.check(positions, 1) == {}
+    assert watch.check(close, 1)[0].kind == "overlap"
+
+
+def test_system_without_bonds_or_seen_contacts_is_only_asked_for_numbers():
+    positions = torch.zeros(2, 3)
+    batch = BeadBatch(
+        sizes=(2,),
+        bead_class=torch.zeros(2, dtype=torch.int64),
+        masses=torch.ones(2),
+        bond_index=torch.zeros(2, 0, dtype=torch.int64),
+        cell=torch.zeros(1, 3, 3),
+        embedding=torch.zeros(2, 1),
+    )
+    watch = HealthMonitor(batch, TrainingRange(longest_bond=0.0, closest_pair=((0.0,),)), IMPATIENT, "sigma")
+    assert watch.check(positions, 1) == {}
+    assert watch.check(positions / 0.0, 1).keys() == {0}
+
+
+@pytest.mark.parametrize("wrong", [{"bond_stretch": 1.0}, {"overlap": 0.0}, {"overlap": 1.5}, {"patience": 0}], ids=str)
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        HealthSettings(**wrong)
