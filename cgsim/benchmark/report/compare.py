@@ -80,8 +80,8 @@ class Overall:
     Attributes:
         figure: which.
         n_systems: how many systems have it from rollout and MD.
-        cgsim_bias, short_md_bias: mean deviation in percent.
-        cgsim_error, short_md_error: mean absolute deviation in percent.
+        cgsim_bias, cgsim_error: mean deviation and mean size of the deviation, percent of the mean MD value.
+        short_md_bias, short_md_error: the same of the short MD.
     """
 
     figure: str
@@ -111,18 +111,19 @@ def overall(rows: tuple[ComparedRow, ...]) -> tuple[Overall, ...]:
         same = [r for r in rows if r.row.figure == figure and math.isfinite(r.cgsim.percent)]
         if len({r.row.system for r in same}) < 3:
             continue
-        ours = [r.cgsim.percent for r in same]
-        short = [r.short_md.percent for r in same if math.isfinite(r.short_md.percent)]
-        found.append(Overall(figure, len(same), _mean(ours), _mean_size(ours), _mean(short), _mean_size(short)))
+        ours = [(r.row.cgsim, r.row.md) for r in same]
+        short = [(r.row.short_md, r.row.md) for r in same]
+        found.append(Overall(figure, len(same), *_deviations(ours), *_deviations(short)))
     return tuple(found)
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else math.nan
-
-
-def _mean_size(values: list[float]) -> float:
-    return _mean([abs(v) for v in values])
+def _deviations(pairs: list[tuple[float | None, float | None]]) -> tuple[float, float]:
+    """Mean deviation and mean size of the deviation, in percent of the mean MD value: one near 0 does not blow up."""
+    known = [(value, md) for value, md in pairs if value is not None and md is not None and math.isfinite(value)]
+    scale = sum(abs(md) for _, md in known) / 100.0
+    if not scale:
+        return math.nan, math.nan
+    return sum(value - md for value, md in known) / scale, sum(abs(value - md) for value, md in known) / scale
 
 
 def verdict_sentence(rows: tuple[ComparedRow, ...]) -> str:
@@ -143,6 +144,6 @@ def verdict_sentence(rows: tuple[ComparedRow, ...]) -> str:
     short: list[Verdict] = [r.short_md.verdict for r in rows if r.short_md.verdict is not Verdict.UNKNOWN]
     sentence = "; ".join(parts) + "."
     if short:
-        near = short.count(Verdict.AGREES), short.count(Verdict.CLOSE), short.count(Verdict.POOR)
-        sentence += " Of the short MD's {} estimates {} agree, {} are close and {} poor.".format(len(short), *near)
+        counts = [f"{n} {word.replace('agrees', 'agree')}" for word in Verdict if word and (n := short.count(word))]
+        sentence += f" The short MD's {len(short)} estimates: {', '.join(counts)}."
     return sentence

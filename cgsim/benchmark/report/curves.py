@@ -71,7 +71,7 @@ def rg_panels(measured: list[Measured]) -> list[Panel]:
         unit = pretty_unit(next(c for found in curves.values() for c in found)["units"]["radius_of_gyration"])
         means = _values(one, "mean Rg", "radius_of_gyration", label)
         alt = f"Distribution of the radius of gyration of {label} in {one.name}. {means}."
-        with plot(_title(one, label, measured), alt, note=means) as sheet:
+        with plot(_title(one, label, "rg_histogram", measured), alt, note=means) as sheet:
             for source, found in curves.items():
                 if not found:
                     continue
@@ -92,7 +92,7 @@ def relaxation_panels(measured: list[Measured]) -> list[Panel]:
     for one, label in _each(measured, "rg_autocorrelation"):
         times = _values(one, "relaxation time", "relaxation_time", label)
         alt = f"Autocorrelation of the radius of gyration of {label} in {one.name}. {times}."
-        with plot(_title(one, label, measured), alt, note=times) as sheet:
+        with plot(_title(one, label, "rg_autocorrelation", measured), alt, note=times) as sheet:
             lines = _lines(one, "rg_autocorrelation", label, "lag", "autocorrelation")
             _draw(sheet.axes, lines)
             sheet.axes.axhline(0, color=MUTED, linewidth=0.5)
@@ -114,7 +114,7 @@ def rdf_panels(measured: list[Measured]) -> list[Panel]:
         ]
         note = f"mean |Δg| from MD: {', '.join(away)}" if away else ""
         alt = f"Radial distribution function of {label} beads in {one.name}. {note}"
-        with plot(_title(one, label, measured), alt, note=note) as sheet:
+        with plot(_title(one, label, "rdf", measured), alt, note=note) as sheet:
             _draw(sheet.axes, lines)
             sheet.axes.axhline(1, color=MUTED, linewidth=0.5)
             unit = _unit(one, "rdf", label, "r")
@@ -138,7 +138,7 @@ def msd_panels(measured: list[Measured]) -> list[Panel]:
         lines = {s: Line(line.x[ok], line.y[ok], line.error[ok]) for s, line in lines.items() for ok in [line.y > 0]}
         values = _values(one, "D", "self_diffusivity", label, "multi-origin")
         alt = f"Mean squared displacement of {label} in {one.name} against time, both logarithmic. {values}."
-        with plot(_title(one, label, measured), alt, note=values) as sheet:
+        with plot(_title(one, label, "msd", measured), alt, note=values) as sheet:
             for source in (LONG, OURS):
                 figure = one.figure("self_diffusivity", label, source, "multi-origin")
                 if figure is not None:
@@ -191,9 +191,12 @@ def _each(measured: list[Measured], kind: str) -> Iterable[tuple[Measured, str]]
     return found[:MOST_PANELS]
 
 
-def _title(one: Measured, label: str, measured: list[Measured]) -> str:
+def _title(one: Measured, label: str, kind: str, measured: list[Measured]) -> str:
+    """System and species, as far as they tell panels apart."""
     pair = label.replace("-", "–")
-    return f"{one.name}, {pair}" if len(measured) > 1 else pair
+    if len(measured) == 1:
+        return pair
+    return one.name if len({name for m in measured for name in m.labels(kind)}) == 1 else f"{one.name}, {pair}"
 
 
 def _lines(one: Measured, kind: str, label: str, x: str, y: str) -> dict[str, Line]:

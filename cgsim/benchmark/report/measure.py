@@ -22,10 +22,10 @@ SOURCES = (CGSIM, MD, SHORT_MD)
 
 # Figures of the table where the manifest gives none: name and method in the analysis, and what a reader calls it.
 COMPARED = {
-    ("mean_squared_radius_of_gyration", ""): "mean squared radius of gyration",
+    ("mean_squared_radius_of_gyration", ""): "mean Rg²",
     ("relaxation_time", ""): "relaxation time of Rg",
     ("self_diffusivity", "multi-origin"): "self-diffusivity",
-    ("rdf", ""): "height of the first RDF peak",
+    ("rdf", ""): "first RDF peak height",
     ("coordination_number", ""): "coordination number",
     ("conductivity", "multi-origin"): "conductivity",
 }

@@ -34,13 +34,12 @@ def deviation_panel(rows: tuple[ComparedRow, ...]) -> Panel | None:
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for row in known:
             at = lines.index(names[id(row)])
-            for sigmas, color, face in ((row.short_md.sigmas, SHORT_MD, "none"), (row.cgsim.sigmas, CGSIM, CGSIM)):
+            dots = ((row.short_md.sigmas, SHORT_MD, "none", at + 0.14), (row.cgsim.sigmas, CGSIM, CGSIM, at - 0.14))
+            for sigmas, color, face, y in dots:
                 if math.isfinite(sigmas):
                     x = float(np.clip(sigmas, -FARTHEST, FARTHEST))
                     marker = "o" if x == sigmas else ">" if x > 0 else "<"
-                    axes.scatter(
-                        x, at, s=22, marker=marker, edgecolors=color, facecolors=face, linewidths=1.1, zorder=3
-                    )
+                    axes.scatter(x, y, s=20, marker=marker, edgecolors=color, facecolors=face, linewidths=1.1, zorder=3)
         axes.set(xlim=(-FARTHEST - 0.4, FARTHEST + 0.4), ylim=(len(lines) - 0.4, -0.6))
         axes.set_yticks(range(len(lines)), lines)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -71,14 +70,15 @@ def parity_panels(rows: tuple[ComparedRow, ...], figures: tuple[Overall, ...]) -
                         axes.scatter(x, [value], s=16, edgecolors=color, facecolors=face, linewidths=1.0, zorder=3)
             low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
             axes.plot([low, high], [low, high], color=MD, linewidth=0.9, zorder=1)
-            axes.set(xlim=(low, high), ylim=(low, high), xlabel=f"MD ({unit})" if unit else "MD", ylabel="cgsim")
+            axes.set(xlim=(low, high), ylim=(low, high), xlabel=f"MD ({unit})" if unit else "MD", ylabel="estimate")
         panels.append(sheet.panel)
     return panels
 
 
 def training_panels(metrics: dict[str, tuple[Array, Array]]) -> list[Panel]:
     """Training and validation curves, one panel a quantity."""
-    names = dict.fromkeys(name.removeprefix(TRAIN).removeprefix(VALIDATION) for name in metrics)
+    used = [name for name, (_, values) in metrics.items() if values.any()]  # a part of the loss that is off is 0
+    names = dict.fromkeys(name.removeprefix(TRAIN).removeprefix(VALIDATION) for name in used)
     panels = []
     for name in names:
         curves = {key: metrics[key] for key in (TRAIN + name, VALIDATION + name, name) if key in metrics}

@@ -13,7 +13,7 @@ import yaml
 from cgsim import __version__
 from cgsim.benchmark.report.collect import ROLLOUT_DOCUMENT, Run
 from cgsim.benchmark.report.table import Table, table
-from cgsim.benchmark.report.text import DASH, join
+from cgsim.benchmark.report.text import DASH, join, pretty_count, some
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.units import UnitSystem, format_time
 
@@ -58,7 +58,7 @@ def speed_table(run: Run, rollouts: list[Rollout]) -> Table | None:
         md_per_day = md.value * _factor(md.unit, units) if md else 0.0
         ratio = [f"{_round(per_day * n / md_per_day)}×" if md_per_day else DASH for n in (1, side_by_side)]
         each, total = (_per_day(per_day * n, units) for n in (1, side_by_side))
-        names = join(sorted({m.system for m in members})[:4]) + (" …" if len({m.system for m in members}) > 4 else "")
+        names = some(list(dict.fromkeys(m.system for m in members)))
         seconds = members[0].document.get("seconds")
         wall = f"{seconds:.3g} s" if seconds else DASH
         rows.append([f"cgsim: {names}", str(side_by_side), wall, each, total, *ratio])
@@ -87,9 +87,9 @@ def _factor(unit: str, units: UnitSystem) -> float:
 
 
 def _per_day(value: float, units: UnitSystem) -> str:
-    return (
-        format_time(float(f"{value:.3g}"), units) if value < 1e6 or units is UnitSystem.LJ else f"{value / 1e6:.3g} µs"
-    )
+    if units is UnitSystem.LJ:
+        return pretty_count(value, units.time)
+    return format_time(float(f"{value:.3g}"), units) if value < 1e6 else f"{value / 1e6:.3g} µs"
 
 
 def _round(value: float) -> str:

@@ -4,9 +4,18 @@ import numpy as np
 
 from cgsim.benchmark.report.collect import Run
 from cgsim.benchmark.report.compare import AGREES_WITHIN, CLOSE, ComparedRow, Overall, Verdict
+from cgsim.benchmark.report.measure import CGSIM, MD, SHORT_MD
 from cgsim.benchmark.report.provenance import Rollout
 from cgsim.benchmark.report.table import Cell, Table, table
-from cgsim.benchmark.report.text import DASH, common_exponent, power_of_ten, pretty_change, pretty_unit, pretty_value
+from cgsim.benchmark.report.text import (
+    DASH,
+    common_exponent,
+    power_of_ten,
+    pretty_change,
+    pretty_unit,
+    pretty_value,
+    some,
+)
 from cgsim.mapping import MappingSettings
 from cgsim.production.segments import HEALTHY
 from cgsim.trajectory.species import molecule_species
@@ -26,16 +35,17 @@ def figures_table(rows: tuple[ComparedRow, ...]) -> Table:
     """Figures of rollouts, MD and short MD with errors and deviations, and footnotes."""
     notes = list(dict.fromkeys(r.row.note for r in rows if r.row.note))
     several = len({r.row.system for r in rows}) > 1
-    lines = []
-    for r in rows:
+    order = list(dict.fromkeys(r.row.figure for r in rows))
+    lines, named = [], set[str]()
+    for r in sorted(rows, key=lambda r: order.index(r.row.figure)):
         row = r.row
-        mark = f" [{notes.index(row.note) + 1}]" if row.note else ""
-        shift = common_exponent(row.md if row.md is not None else row.cgsim)
+        mark = f"[{notes.index(row.note) + 1}]" if row.note else ""
+        shift = common_exponent(max(abs(row.md or 0.0), abs(row.cgsim or 0.0)))
         unit = pretty_unit(row.unit)
         lines.append(
             (
+                Cell(row.figure, "name" if row.figure not in named else "name quiet"),
                 *((Cell(row.system),) if several else ()),
-                Cell(row.figure + mark, "name"),
                 Cell(f"{power_of_ten(shift)} {unit}" if shift else unit, "unit"),
                 Cell(pretty_value(row.cgsim, row.cgsim_error, shift), "number ours"),
                 Cell(pretty_value(row.md, row.md_error, shift), "number"),
@@ -44,10 +54,13 @@ def figures_table(rows: tuple[ComparedRow, ...]) -> Table:
                 Cell(r.cgsim.verdict.value or DASH, f"verdict {_style(r.cgsim.verdict)}"),
                 Cell(pretty_value(row.short_md, row.short_md_error, shift), "number quiet"),
                 Cell(pretty_change(r.short_md.sigmas, "σ"), f"number quiet {_style(r.short_md.verdict)}"),
+                *((Cell(mark, "quiet"),) if notes else ()),
             )
         )
-    names = ("Figure", "Unit", "cgsim", "MD", "Deviation", "in errors", "Verdict", "Short MD", "in errors")
-    head = ("System", *names) if several else names
+        named.add(row.figure)
+    names: tuple[str, ...] = ("Unit", "cgsim", "MD", "Deviation", "in errors", "Verdict", "Short MD", "in errors")
+    names += ("Note",) if notes else ()
+    head = ("Figure", *(("System",) if several else ()), *names)
     return Table(head, tuple(lines), tuple(notes))
 
 
@@ -78,15 +91,21 @@ def training_data(run: Run) -> Table | None:
 
 
 def evaluation_data(run: Run) -> Table | None:
-    """The stores that this page compares."""
+    """The stores that this page compares; systems whose stores are alike share a row."""
+    groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for source in (MD, SHORT_MD, CGSIM):
+        for system in run.systems:
+            files = {MD: (system.md,), SHORT_MD: (system.short_md,), CGSIM: system.rollouts}[source]
+            for path in files:
+                if path is not None:
+                    end = run.manifest.short_md_end if source == SHORT_MD else float("inf")
+                    key = (source, *_store_cells(TrajectoryStore(path), end))
+                    groups.setdefault(key, []).append((system.name, path.name))
     rows = []
-    for system in run.systems:
-        files = [("MD", system.md), ("short MD", system.short_md), *(("cgsim", path) for path in system.rollouts)]
-        for source, path in files:
-            if path is not None:
-                end = run.manifest.short_md_end if source == "short MD" else float("inf")
-                rows.append([system.name, source, path.name, *_store_cells(TrajectoryStore(path), end)])
-    head = ["System", "Source", "File", "Length>", "Frames>", "Every>", "Particles>", "Molecules"]
+    for (source, *cells), members in groups.items():
+        systems, names = (list(dict.fromkeys(column)) for column in zip(*members, strict=True))
+        rows.append([source, some(systems), *cells, some(names)])
+    head = ["Source", "System", "Length>", "Frames>", "Every>", "Particles>", "Molecules", "File"]
     return table(head, rows) if rows else None
 
 
@@ -104,6 +123,7 @@ def _store_cells(store: TrajectoryStore, end: float) -> list[str]:
 
 def health_table(rollouts: list[Rollout]) -> Table | None:
     """Verdict of every rollout, and what was tolerated on the way."""
+    happened = any(one.document.get("message") for one in rollouts)
     is_guarded = any(one.document.get("guarded_beads") for one in rollouts)
     lines = []
     for one in rollouts:
@@ -111,7 +131,8 @@ def health_table(rollouts: list[Rollout]) -> Table | None:
         steps = max(1, one.n_frames - 1)
         verdict = str(document.get("verdict", "unknown"))
         wanted = document.get("settings", {}).get("time")
-        of_wanted = f" of {format_time(float(wanted), one.units)}" if wanted else ""
+        is_short = wanted is not None and one.length < 0.999 * float(wanted)
+        of_wanted = f" of {format_time(float(wanted), one.units)}" if is_short else ""
         guarded = Cell(_per_step(document.get("guarded_beads"), steps), "number")
         lines.append(
             (
@@ -122,11 +143,11 @@ def health_table(rollouts: list[Rollout]) -> Table | None:
                 Cell(_share(document.get("overlap_steps"), steps), "number"),
                 Cell(_share(document.get("torn_bond_steps"), steps), "number"),
                 *((guarded,) if is_guarded else ()),
-                Cell(str(document.get("message", ""))),
+                *((Cell(str(document.get("message", ""))),) if happened else ()),
             )
         )
-    guard = ("Guarded",) if is_guarded else ()
-    head = ("System", "Rollout", "Length", "Verdict", "Overlap", "Torn bonds", *guard, "What happened")
+    more = (*(("Guarded",) if is_guarded else ()), *(("What happened",) if happened else ()))
+    head = ("System", "Rollout", "Length", "Verdict", "Overlap", "Torn bonds", *more)
     return Table(head, tuple(lines)) if lines else None
 
 

@@ -37,7 +37,7 @@ def common_exponent(value: float | None) -> int:
 
 
 def pretty_value(value: float | None, error: float | None, shift: int = 0) -> str:
-    """``"1.70 ± 0.29"`` in units of 10^shift, with spaces that do not break; two digits of error, four of a value without."""
+    """``"1.70 ± 0.29"`` in units of 10^shift, unbreakable; two digits of the error, four of a value without one."""
     if value is None or not math.isfinite(value):
         return DASH
     scaled = value / 10.0**shift
@@ -51,6 +51,17 @@ def pretty_value(value: float | None, error: float | None, shift: int = 0) -> st
 def pretty_change(value: float, unit: str, digits: int = 1) -> str:
     """A signed number with a true minus sign: ``"+2.3 σ"``."""
     return f"{value:+.{digits}f} {unit}".replace("-", "−").strip() if math.isfinite(value) else DASH
+
+
+def pretty_count(value: float, unit: str) -> str:
+    """Large numbers with a power of ten: ``"1.55·10⁸ τ"``."""
+    shift = common_exponent(value)
+    return f"{value / 10.0**shift:.3g}{f'·{power_of_ten(shift)}' if shift else ''} {pretty_unit(unit)}".strip()
+
+
+def some(words: list[str], most: int = 4) -> str:
+    """The first of many: ``"a, b, c and 5 more"``."""
+    return join(words) if len(words) <= most else join([*words[: most - 1], f"{len(words) - most + 1} more"])
 
 
 def join(words: list[str]) -> str:
