@@ -1,8 +1,8 @@
 """The guard: the last correction of a drawn configuration, back into the range of distances that the data showed.
 
-A network knows nothing of configurations that never occur in its training data, two ions on top of each other above all;
-what it draws from there is arbitrary. The guard pushes pairs apart that are closer than any pair of their classes in the
-training data, and pulls bonds together that are longer than any. It acts on few beads, and how many is counted.
+A network knows nothing of configurations that never occur in its training data, two ions on top of each other above
+all; what it draws from there is arbitrary. The guard pushes pairs apart that are closer than any pair of their classes
+in the training data, and pulls bonds together that are longer than any. It acts on few beads; how many is counted.
 """
 
 import torch
@@ -30,17 +30,26 @@ class Guard:
         self.reach = float(self.closest.max())
 
     def __call__(
-        self, positions: Float[Tensor, "beads 3"], batch: BeadBatch
+        self, positions: Float[Tensor, "beads 3"], present: Float[Tensor, "beads 3"], batch: BeadBatch
     ) -> tuple[Float[Tensor, "beads 3"], Int[Tensor, " graphs"]]:
         """Correct a configuration.
+
+        Args:
+            positions: what was drawn, unwrapped.
+            present: the configuration it was drawn from. Bonds keep the image that they have there: the nearest image
+                of a bond stretched over half the cell would be another one, and the chain would be cut for good.
+            batch: the systems.
 
         Returns:
             The corrected positions, and how many beads of each system were moved.
         """
         given = positions
+        i, j = batch.bond_index
+        raw = present[j] - present[i]
+        bond_shifts = minimum_image(raw[:, None], batch.cell[batch.graph_index[i]])[:, 0] - raw
         if bool(torch.isfinite(positions).all()):
             for _ in range(LARGEST_ROUNDS):
-                correction = self._push(positions, batch) + self._pull(positions, batch)
+                correction = self._push(positions, batch) + self._pull(positions, bond_shifts, batch)
                 if not bool(correction.any()):
                     break
                 positions = positions + correction
@@ -61,9 +70,9 @@ class Guard:
         share = self._share(batch, pairs.receiver, pairs.sender)
         return correction.index_add(0, pairs.receiver, -vectors * (wanting / lengths * share)[:, None])
 
-    def _pull(self, positions: Tensor, batch: BeadBatch) -> Tensor:
+    def _pull(self, positions: Tensor, bond_shifts: Tensor, batch: BeadBatch) -> Tensor:
         i, j = batch.bond_index
-        vectors = minimum_image((positions[j] - positions[i])[:, None], batch.cell[batch.graph_index[i]])[:, 0]
+        vectors = positions[j] - positions[i] + bond_shifts
         lengths = vectors.norm(dim=-1).clamp(min=1e-6)
         excess = (lengths - self.longest_bond).clamp(min=0.0)
         excess = torch.where(excess > 1e-3 * self.longest_bond, excess, torch.zeros_like(excess))

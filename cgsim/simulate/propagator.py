@@ -16,14 +16,14 @@ class Calibration(BaseModel):
 
     Attributes:
         own_error: root mean square error per axis of the dynamics GNN's draws, length; what ``start: matched`` means.
-        noise_scale: factor on the noise of the draws that gives refined displacements the variance of the data; a
-            denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner.
+        noise_scale: [classes], factor on the noise of the draws that gives refined displacements the variance of the
+            data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     own_error: float
-    noise_scale: float
+    noise_scale: tuple[float, ...]
 
 
 class LearnedPropagator:
@@ -45,7 +45,9 @@ class LearnedPropagator:
         self.model, self.sampler, self.calibration = model, sampler, calibration
         self.start = calibration.own_error if sampler.start == "matched" else sampler.start
         self.history_offsets = model.settings.history_offsets
-        self.guard = Guard(trained, model.embedding.atom_embedding.weight.device)
+        device = model.embedding.atom_embedding.weight.device
+        self.guard = Guard(trained, device)
+        self.noise_scale = torch.tensor(calibration.noise_scale, device=device)
         self.n_guarded: Int[Tensor, " graphs"] = torch.zeros(0, dtype=torch.int64)
 
     @torch.no_grad()
@@ -57,16 +59,17 @@ class LearnedPropagator:
         graph = build_graph(present, batch, model.settings.dynamics.cutoff)
         gaussian, latents = model.dynamics(batch, history, graph)
         reference = model.dynamics.normalization.reference
-        noise = (gaussian.sample(generator) - gaussian.mean) * self.calibration.noise_scale
+        noise = (gaussian.sample(generator) - gaussian.mean) * self.noise_scale[batch.bead_class][:, None]
         positions = present + reference * (gaussian.mean + noise)
         if model.refiner is not None:
             refiner, mean = model.refiner, present + reference * gaussian.mean
 
             def denoise(noised: Tensor, level: float) -> Tensor:
                 levels = noised.new_full((len(noised),), level)
-                return refiner.denoise(batch, history, mean, latents, noised, levels)
+                clean = refiner.denoise(batch, history, mean, latents, noised, levels)
+                return self.guard(clean, present, batch)[0] if self.sampler.guard else clean
 
             positions = refine(denoise, positions, self.sampler, self.start, generator)
         if self.sampler.guard:
-            positions, self.n_guarded = self.guard(positions, batch)
+            positions, self.n_guarded = self.guard(positions, present, batch)
         return present + batch.remove_drift(positions - present)

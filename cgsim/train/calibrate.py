@@ -14,7 +14,7 @@ from cgsim.typing import Float, Tensor
 BEADS_FOR_CALIBRATION = 3000
 LARGEST_WINDOWS = 256
 SCALE_RANGE = (0.7, 2.0)
-N_BISECTIONS = 6  # leaves the noise scale uncertain by 2 %, which is the statistical error of the variances as well
+N_ITERATIONS = 4  # the variance follows the scale closely, so a few fixed-point steps meet the statistical error
 
 
 @torch.no_grad()
@@ -39,25 +39,21 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     drawn = gaussian.sample(torch.Generator(device=device).manual_seed(seed)) * model.dynamics.normalization.reference
     own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())
     if model.refiner is None:
-        return Calibration(own_error=own_error, noise_scale=1.0)
-    low, high = SCALE_RANGE
-    for _ in range(N_BISECTIONS):
-        scale = (low * high) ** 0.5
-        trial = Calibration(own_error=own_error, noise_scale=scale)
+        return Calibration(own_error=own_error, noise_scale=(1.0,) * len(model.scales.class_names))
+    scales = torch.ones(len(model.scales.class_names), device=device)
+    for _ in range(N_ITERATIONS):
+        trial = Calibration(own_error=own_error, noise_scale=tuple(scales.tolist()))
         propagator = LearnedPropagator(model, sampler, trial, data.trained)
         generator = torch.Generator(device=device).manual_seed(seed)
         refined = propagator.draw(batch, history, generator) - history[:, -1]
-        if _variance_ratio(refined, displacement, batch) < 1.0:
-            low = scale
-        else:
-            high = scale
-    return Calibration(own_error=own_error, noise_scale=(low * high) ** 0.5)
+        scales = (scales * _variance_ratio(refined, displacement, batch, len(scales)).rsqrt()).clamp(*SCALE_RANGE)
+    return Calibration(own_error=own_error, noise_scale=tuple(scales.tolist()))
 
 
-def _variance_ratio(drawn: Float[Tensor, "beads 3"], true: Float[Tensor, "beads 3"], batch: BeadBatch) -> float:
-    """Mean square displacement drawn over true, averaged over bead classes."""
-    ratios = [
-        drawn[batch.bead_class == c].square().mean() / true[batch.bead_class == c].square().mean()
-        for c in batch.bead_class.unique()
-    ]
-    return float(torch.stack(ratios).mean())
+def _variance_ratio(
+    drawn: Float[Tensor, "beads 3"], true: Float[Tensor, "beads 3"], batch: BeadBatch, n_classes: int
+) -> Float[Tensor, " classes"]:
+    """Mean square displacement drawn over true, class by class; 1 for a class that is not there."""
+    zeros = drawn.new_zeros(n_classes)
+    sums = [zeros.index_add(0, batch.bead_class, x.square().mean(dim=-1)) for x in (drawn, true)]
+    return torch.where(sums[1] > 0, sums[0] / sums[1], torch.ones_like(zeros))
