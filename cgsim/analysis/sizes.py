@@ -35,7 +35,9 @@ def size_curves(source: Source, species: Species, motion: Motion) -> list[Curve]
     low, high = float(motion.radius.min()), float(motion.radius.max())
     edges = np.linspace(low, high + 1e-9 * max(1.0, high), N_BINS + 1)
     width = edges[1] - edges[0]
-    series = np.stack([np.histogram(frame, bins=edges)[0] for frame in motion.radius]) / (species.n_molecules * width)
+    bins = np.minimum((motion.radius - low) / width, N_BINS - 1).astype(np.int64)
+    series = np.zeros((len(bins), N_BINS))
+    np.add.at(series, (np.arange(len(bins))[:, None], bins), 1.0 / (species.n_molecules * width))
     histogram = block_average(series)
     correlation = autocorrelation(motion.radius, _means(motion.radius, share=species.are_identical))
     _, window = integrated_relaxation_time(correlation, source.save_interval, species.n_molecules)
