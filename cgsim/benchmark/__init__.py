@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Comparisons with long molecular dynamics: the demo and its report."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from cgsim.benchmark.report.measure import CGSIM as OURS
 from cgsim.benchmark.report.measure import MD as LONG
@@ -158,7 +158,7 @@ def log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
     is_narrow = np.log10(limits[1] / limits[0]) < 1.7
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if is_narrow else (1.0,)))
     axis.set_major_formatter(FuncFormatter(_tick))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def _tick(value: float, _position: int) -> str:

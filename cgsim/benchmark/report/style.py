@@ -48,6 +48,7 @@ _IN_FIGURES = ("ink", "muted", "rule", "cgsim", "md", "short-md", *(f"tint-{k}" 
 
 PANEL = (2.95, 2.15)
 WIDE = (9.4, 2.5)
+_MARGINS = (0.53, 0.06, 0.42, 0.06)  # inches: left, right, bottom, top
 
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -107,7 +108,10 @@ class Panel:
 def plot(title: str, alt: str, size: tuple[float, float] = PANEL, note: str = "") -> Iterator["Sheet"]:
     """Open axes to draw on; the sheet's ``panel`` is complete when the block ends."""
     with mpl.rc_context(_SETTINGS):
-        canvas = Canvas(figsize=size, layout="constrained")
+        canvas = Canvas(figsize=size, layout="constrained" if size[0] > PANEL[0] else None)
+        if size == PANEL:  # margins that fit all panels, so that none has to be drawn twice to find its own
+            left, right, bottom, top = _MARGINS
+            canvas.subplots_adjust(left / size[0], bottom / size[1], 1 - right / size[0], 1 - top / size[1])
         sheet = Sheet(canvas.subplots(), Panel(title, "", alt, note))
         yield sheet
         buffer = io.StringIO()
