@@ -33,7 +33,7 @@ class DynamicsSettings(BaseModel):
         cutoff: range of the edges, length; infinite connects every pair of an open system.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     network: NetworkSettings = NetworkSettings()
     target: Literal["displacement", "acceleration"] = "displacement"

@@ -26,7 +26,7 @@ class RefinerSettings(BaseModel):
         cutoff: range of the edges between noised positions, length.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     network: NetworkSettings = NetworkSettings()
     largest_noise: PositiveFloat = 4.0

@@ -85,8 +85,8 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
     n_needed = (settings.history_offsets[-1] + 1) * stride + 1
     if len(chosen) < n_needed:
         raise InputError(
-            f"{path}: a history of {settings.history_offsets[-1]} lags of {format_time(settings.lag_time, units)} and the "
-            f"step after it need {n_needed} frames, the trajectory has {len(chosen)}: use a shorter history or lag"
+            f"{path}: a history of {settings.history_offsets[-1]} lags of {format_time(settings.lag_time, units)} and "
+            f"the step after it need {n_needed} frames, the trajectory has {len(chosen)}: use a shorter history or lag"
         )
     trajectory = opened.read(frames)
     change = np.abs(trajectory.cell - trajectory.cell[0]).max()

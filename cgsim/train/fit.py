@@ -1,6 +1,9 @@
 """One training run: refuse early, train, validate, checkpoint, save the model with its card."""
 
 import hashlib
+import logging
+import pickle
+import signal
 import sys
 import time
 import warnings
@@ -9,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger
+import torch
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, TQDMProgressBar
 from torch.utils.data import DataLoader, Subset
 
 from cgsim.checkpoint import ModelCard, TrainedModel, TrainingSystem, save_model
@@ -19,11 +22,12 @@ from cgsim.mapping import MappingSettings
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.calibrate import calibrate
+from cgsim.train.curves import Curves
 from cgsim.train.data import BeadData, Source, TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
 
 LARGEST_VALIDATION = 64  # windows per validation system
-CHECKPOINT = "checkpoints/last.ckpt"
+CHECKPOINT, METRICS = "checkpoints/last.ckpt", "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Plan:
 
 
 class _Data(L.LightningDataModule):
-    """Windows of an epoch are drawn afresh from seed and epoch, so a resumed run sees what the whole run would have."""
+    """Windows are drawn afresh from seed and step, so a resumed run sees what the whole run would have."""
 
     def __init__(self, data: TrainingSet, plan: Plan) -> None:
         super().__init__()
@@ -56,21 +60,47 @@ class _Data(L.LightningDataModule):
         self.train, self.held_out = Windows(data.train, plan.model), Windows(data.validation, plan.model)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Windows of the current epoch."""
+        """Windows up to the next validation, or to the end."""
         assert self.trainer is not None
-        settings = self.settings
-        n_wanted = min(settings.validate_every, settings.steps) * settings.batch_size
-        order = epoch_order(len(self.train), n_wanted, settings.seed, self.trainer.current_epoch)
+        settings, done = self.settings, self.trainer.global_step
+        n_wanted = min(settings.validate_every, settings.steps - done) * settings.batch_size
+        order = epoch_order(len(self.train), n_wanted, settings.seed, done // settings.validate_every)
         chosen = Subset(self.train, order.tolist())
         return DataLoader(chosen, batch_size=settings.batch_size, collate_fn=collate)
 
-    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+    def val_dataloader(self) -> DataLoader[Any]:
         """The same windows of the held-out systems every time."""
-        if not len(self.held_out):
-            return []
         n_wanted = min(len(self.held_out), LARGEST_VALIDATION * len(self.held_out.data))
         order = epoch_order(len(self.held_out), n_wanted, 0, 0).tolist()
         return DataLoader(Subset(self.held_out, order), batch_size=self.settings.batch_size, collate_fn=collate)
+
+
+class _Record(Callback):
+    """Writes the curves and one checkpoint at the end of every epoch, and starts from a checkpoint if there is one.
+
+    Lightning's own tools do not do: its ModelCheckpoint writes a last state only beside a best one, its CSVLogger
+    deletes the curves of the run that is resumed, and its loops, when restored, repeat or skip batches.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, saved: dict[str, Any] | None) -> None:
+        self.checkpoint, self.experiment, self.saved = folder / CHECKPOINT, plan.experiment, saved
+        self.curves = Curves(folder / METRICS, saved["global_step"] if saved else 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"experiment": self.experiment}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.saved is None:
+            return
+        pl_module.load_state_dict(self.saved["state_dict"])
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_load_checkpoint(trainer, pl_module, self.saved)
+        trainer.optimizers[0].load_state_dict(self.saved["optimizer_states"][0])
+        trainer.lr_scheduler_configs[0].scheduler.load_state_dict(self.saved["lr_schedulers"][0])
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        self.curves.add(trainer.global_step, {name: float(v) for name, v in trainer.callback_metrics.items()})
+        trainer.save_checkpoint(self.checkpoint)
 
 
 def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
@@ -83,55 +113,107 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
 
     Raises:
         InputError: if settings and data do not fit, before any work; or if there is (not) something to resume.
+        KeyboardInterrupt: if it was interrupted; the last checkpoint stays.
     """
     checkpoint = folder / CHECKPOINT
     if resume and not checkpoint.exists():
         raise InputError(f"{checkpoint}: no such file, so there is no training run to resume")
     if not resume and checkpoint.exists():
         raise InputError(f"{folder}: holds a training run already; add --resume to go on, or choose another folder")
+    saved = _read_checkpoint(checkpoint, plan) if resume else None
     data = load_training_set(plan.train, plan.validation, plan.mapping, plan.model)
-    L.seed_everything(plan.training.seed, verbose=False)
+    torch.manual_seed(plan.training.seed)
     model = CoarseGrainedModel(plan.model, data.scales, data.vocabulary)
     module = TrainingModule(model, plan.training, data.inputs(data.train), data.inputs(data.validation))
+    folder.mkdir(parents=True, exist_ok=True)
+    record = _Record(folder, plan, saved)
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-        warnings.filterwarnings("ignore", category=FutureWarning)
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        trainer = _trainer(plan, folder)
-        trainer.fit(module, _Data(data, plan), ckpt_path=str(checkpoint) if resume else None, weights_only=False)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    figures["training_seconds"] = time.perf_counter() - started
+    if saved and saved["global_step"] >= plan.training.steps:
+        module.load_state_dict(saved["state_dict"])  # finished, but perhaps never saved; averaged where asked for
+    else:
+        _train(module, _Data(data, plan), record, plan)
+    figures = {**record.curves.last, "training_seconds": time.perf_counter() - started}
     model.eval()
     card = _card(plan, data, model, figures)
     save_model(folder / "model", model, card)
     return TrainedModel(model, card)
 
 
-def _trainer(plan: Plan, folder: Path) -> L.Trainer:
+def _train(module: TrainingModule, windows: _Data, record: _Record, plan: Plan) -> None:
+    """Run lightning, which has much to say that is not about the run, and ends the program when interrupted."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*", category=FutureWarning)
+            trainer = _trainer(plan, record)
+            steps = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
+            steps.ready = steps.completed = record.saved["global_step"] if record.saved else 0
+            trainer.fit(module, windows)
+    except SystemExit:
+        # Lightning exits on Ctrl-C and leaves the signal ignored.
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from None
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
+    """Read a checkpoint and check that it belongs to the plan; only the number of steps may have grown.
+
+    Raises:
+        InputError: if it cannot be read or belongs to other settings.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+        found = saved["callbacks"][_Record.__qualname__]["experiment"]
+    except (KeyError, EOFError, RuntimeError, pickle.UnpicklingError):
+        raise InputError(
+            f"{path}: cannot be read as a checkpoint of 'cgsim train'; remove the folder and begin anew"
+        ) from None
+    before, now = flatten(found), flatten(plan.experiment)
+    for name in sorted(before.keys() | now.keys()):
+        if name != "training.steps" and before.get(name) != now.get(name):
+            raise InputError(
+                f"{path}: was written with {name} = {before.get(name)}, now it is {now.get(name)}; a run is resumed "
+                "with the settings it was begun with (only training.steps may change)"
+            )
+    return saved
+
+
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as ``{"a.b": value}``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _trainer(plan: Plan, record: _Record) -> L.Trainer:
     settings = plan.training
-    callbacks: list[Callback] = [
-        ModelCheckpoint(folder / "checkpoints", save_last=True, save_top_k=0, every_n_epochs=1),
-    ]
+    callbacks: list[Callback] = [record]
     if settings.averaging > 0:
-        callbacks.append(EMAWeightAveraging(decay=settings.averaging))
+        # Buffers are the scales: an average of equal numbers would drift away from them by rounding.
+        callbacks.append(EMAWeightAveraging(decay=settings.averaging, use_buffers=False))
     is_terminal = sys.stderr.isatty()
     if is_terminal:
         callbacks.append(TQDMProgressBar())
     return L.Trainer(
-        default_root_dir=folder,
+        default_root_dir=record.checkpoint.parent,
         accelerator="auto",
         devices=1,
         max_steps=settings.steps,
-        logger=CSVLogger(folder, name="", version="", flush_logs_every_n_steps=settings.validate_every),
-        log_every_n_steps=min(50, settings.validate_every),
+        logger=False,
+        limit_val_batches=1.0 if plan.validation else 0,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         gradient_clip_val=settings.gradient_clip,
+        enable_checkpointing=False,
         enable_progress_bar=is_terminal,
         enable_model_summary=False,
         callbacks=callbacks,
