@@ -13,8 +13,10 @@ from cgsim.geometry import minimum_image, wrap
 from cgsim.mapping import Mapping, MappingSettings, partition
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import TrajectoryStore
+from cgsim.trajectory.writer import StoreWriter
 
 MAPPING_DOCUMENT = "mapping"
+FRAMES_AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,34 @@ class BeadStore:
                 f"{self.atoms.units.length} long, more than half the cell: use smaller beads or a larger cell"
             )
         return trajectory
+
+
+def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals: int | None) -> int:
+    """Write a store of beads that carries its atoms and its mapping.
+
+    Args:
+        beads: what to write.
+        path: the store to write.
+        begin: first time to keep, counted from the first frame.
+        end: last time to keep.
+        decimals: round positions to so many decimals; all digits if None.
+
+    Returns:
+        Number of frames written.
+
+    Raises:
+        InputError: if no frame lies in between.
+    """
+    since = beads.store.time - beads.store.time[0]
+    kept = np.flatnonzero((since >= begin - 1e-9) & (since <= end * (1 + 1e-9)))
+    if not len(kept):
+        raise InputError(f"{beads.store.path}: no frame between {begin:g} and {end:g}; the file ends at {since[-1]:g}")
+    documents = beads.documents()
+    with StoreWriter(path, beads.beads, atoms=beads.atoms, documents=documents, decimals=decimals) as writer:
+        for start in range(int(kept[0]), int(kept[-1]) + 1, FRAMES_AT_A_TIME):
+            stop = min(start + FRAMES_AT_A_TIME, int(kept[-1]) + 1)
+            writer.append(beads.read(slice(start, stop)))
+    return len(kept)
 
 
 def open_beads(path: Path, settings: MappingSettings) -> BeadStore:

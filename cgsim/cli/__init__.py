@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, convert, generate, importing, report, simulate, train
+from cgsim.cli import analyze, convert, demo, generate, importing, report, simulate, train
+from cgsim.cli import map as mapping
 from cgsim.errors import InputError
 
 app = typer.Typer(
@@ -22,11 +23,13 @@ app = typer.Typer(
 )
 importing.register(app)
 convert.register(app)
+mapping.register(app)
 analyze.register(app)
 generate.register(app)
 train.register(app)
 simulate.register(app)
 report.register(app)
+demo.register(app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -30,10 +30,11 @@ def history_window(
 def displacement_window(trajectory: Trajectory, frame: int, stride: int) -> Float32[Array, "beads 3"]:
     """Displacement over the lag that follows a frame."""
     present = trajectory.wrapped_positions[frame].astype(np.float64)
-    return (_relative(trajectory, frame + stride, frame) - present).astype(np.float32)
+    displacement = _relative(trajectory, frame + stride, frame) - present
+    return np.asarray(displacement, dtype=np.float32)
 
 
 def _relative(trajectory: Trajectory, frame: int, present: int) -> Float64[Array, "beads 3"]:
     """Positions of a frame, unwrapped, less the images of the present frame."""
     images = trajectory.image_flags[frame] - trajectory.image_flags[present]
-    return trajectory.wrapped_positions[frame] + images @ trajectory.cell[present]
+    return np.asarray(trajectory.wrapped_positions[frame] + images @ trajectory.cell[present])

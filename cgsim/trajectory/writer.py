@@ -63,7 +63,7 @@ class StoreWriter:
         with disk_errors(self.path):
             self._disk = _Disk(self._partial, "w+")
         try:
-            self._file = h5py.File(self._disk, "w", rdcc_nbytes=4 * CHUNK_BYTES)
+            self._file = h5py.File(self._disk, "w", libver="v110", rdcc_nbytes=4 * CHUNK_BYTES)
             with self._writing():
                 self._write_header(atoms, texts)
         except BaseException:

@@ -41,12 +41,15 @@ NOTHING = Deviation(math.nan, math.nan, Verdict.UNKNOWN)
 
 
 def deviation(value: float | None, error: float | None, md: float | None, md_error: float | None) -> Deviation:
-    """Compare a value with the MD's; errors are taken as independent, combined sqrt(e^2 + e_md^2)."""
+    """Compare a value with the MD's; errors are taken as independent, combined sqrt(e^2 + e_md^2).
+
+    Without both errors there is no deviation to speak of.
+    """
     if value is None or md is None or not (math.isfinite(value) and math.isfinite(md)):
         return NOTHING
-    percent = 100.0 * (value - md) / abs(md) if md else math.nan
     if error is None or md_error is None:
-        return Deviation(math.nan, percent, Verdict.UNKNOWN)
+        return NOTHING
+    percent = 100.0 * (value - md) / abs(md) if md else math.nan
     combined = math.hypot(error, md_error)
     if not (combined > 0 and math.isfinite(combined)):
         return Deviation(math.nan, percent, Verdict.UNKNOWN)

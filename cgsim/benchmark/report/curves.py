@@ -167,13 +167,13 @@ def _tick(value: float, _position: int) -> str:
 
 def _slope_one(axes: Axes, line: Line) -> None:
     """A guide for the eye with slope 1, beneath the end of a curve."""
-    end = line.x[line.x <= 0.5 * line.x[-1]]
+    end = line.x[line.x <= 0.25 * line.x[-1]]
     if len(end) < 2:
         return
     x = np.array([max(end[-1] / 8, line.x[0]), end[-1]])
     top = float(np.interp(x[1], line.x, line.y))
-    axes.plot(x, 0.45 * top * x / x[1], color=MUTED, linewidth=0.8, linestyle=":")
-    axes.annotate("slope 1", (x[1], 0.45 * top), (3, -2), textcoords="offset points", color=MUTED, fontsize=7)
+    axes.plot(x, 0.35 * top * x / x[1], color=MUTED, linewidth=0.8, linestyle=":")
+    axes.annotate("slope 1", (x[1], 0.35 * top), (3, -2), textcoords="offset points", color=MUTED, fontsize=7)
 
 
 def _draw(axes: Axes, lines: dict[str, Line]) -> None:

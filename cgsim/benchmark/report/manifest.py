@@ -67,6 +67,7 @@ class Manifest(BaseModel):
         rollouts: stores of the rollouts of each system, its replicas.
         short_md: store of each system's short MD; the key ``"end"`` may hold a time, from the first frame, up to which
             those stores count.
+        equilibration: time left out at the start of every rollout, with unit; empty for none.
         table: figures to compare.
         md_time_per_day: speed of the reference MD.
     """
@@ -78,6 +79,7 @@ class Manifest(BaseModel):
     md: dict[str, str] = Field(default_factory=dict)
     rollouts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     short_md: dict[str, str | float] = Field(default_factory=dict)
+    equilibration: str = ""
     table: tuple[TableRow, ...] = ()
     md_time_per_day: MdSpeed | None = None
 

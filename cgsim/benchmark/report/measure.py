@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +73,22 @@ def measure(system: SystemFiles, run: Run) -> Measured:
     rollouts = tuple(path for path in system.rollouts if TrajectoryStore(path).n_frames > 1)
     if len(rollouts) < len(system.rollouts):
         problems.append(f"{system.name}: a rollout broke at its first step and is left out.")
+    whole = AnalysisSettings(replicas=True, between_molecules=True)
+    relaxed = replace(whole, equilibration=run.manifest.equilibration)
     end = run.manifest.short_md_end
-    sources = ((CGSIM, rollouts, np.inf), (MD, (system.md,), np.inf), (SHORT_MD, (system.short_md,), end))
-    for source, files, until in sources:
+    sources = (
+        (CGSIM, rollouts, np.inf, relaxed),
+        (MD, (system.md,), np.inf, whole),
+        (SHORT_MD, (system.short_md,), end, whole),
+    )
+    for source, files, until, settings in sources:
         paths = [path for path in files if path is not None]
         if not paths:
             continue
         try:
             with tempfile.TemporaryDirectory() as folder:
                 seen = [_as_beads(path, rollouts, Path(folder), until) for path in paths]
-                results[source] = analyze_files(seen, AnalysisSettings(replicas=True, between_molecules=True))
+                results[source] = analyze_files(seen, settings)
         except InputError as error:
             problems.append(f"{system.name}: {source} could not be analysed: {error}.")
     return Measured(system.name, results, tuple(problems))

@@ -57,7 +57,7 @@ def speed_table(run: Run, rollouts: list[Rollout]) -> Table | None:
         units = members[0].units
         md_per_day = md.value * _factor(md.unit, units) if md else 0.0
         ratio = [f"{_round(per_day * n / md_per_day)}×" if md_per_day else DASH for n in (1, side_by_side)]
-        each, total = (_per_day(per_day * n, units) for n in (1, side_by_side))
+        each, total = (_per_day(per_day, units) for n in (1, side_by_side))
         names = some(list(dict.fromkeys(m.system for m in members)))
         seconds = members[0].document.get("seconds")
         wall = f"{seconds:.3g} s" if seconds else DASH
@@ -103,7 +103,10 @@ def training_facts(run: Run) -> str:
     card = run.model.card
     n_weights = sum(p.numel() for p in run.model.model.parameters())
     seconds = card.figures.get("training_seconds")
-    parts = [f"{n_weights:,} weights".replace(",", " "), f"lag time {format_time(card.model.lag_time, card.units)}"]
+    parts = [
+        f"{n_weights:,} weights".replace(",", "\u00a0"),
+        f"lag time {format_time(card.model.lag_time, card.units)}",
+    ]
     parts.append(f"bead classes {join(list(card.scales.class_names))}")
     if seconds:
         parts.append(f"trained in {_duration(seconds)}")

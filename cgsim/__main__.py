@@ -1,0 +1,5 @@
+"""``python -m cgsim``."""
+
+from cgsim.cli import main
+
+main()
