@@ -29,9 +29,8 @@ def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajecto
     offsets, lag = card.model.history_offsets, card.model.lag_time
     if beads.store.is_periodic and card.model.needs_open_boundaries:
         raise InputError(f"{path}: has a periodic cell, but the model was trained on open systems")
-    if offsets[-1] == 0 and beads.store.n_frames == 1:
-        frames = range(1)
-        stride = 1
+    if offsets[-1] == 0:  # one frame is history enough, whatever the save interval
+        frames, stride = range(beads.store.n_frames), 1
     else:
         stride = lag_stride(beads, lag)
         frames = window_frames(beads.store.n_frames, stride, offsets, ahead=0)
