@@ -16,7 +16,8 @@ class Scales(BaseModel):
         displacement: [classes], root mean square per axis of the displacement over one lag (drift removed).
         history: [classes][intervals], the same for the displacements between successive history frames.
         mass: [classes], mean bead mass.
-        length: mean length of a bead bond, or of the distance to the nearest bead where nothing is bonded.
+        length: mean length of a bead bond, or of the distance to the nearest bead where nothing is bonded, or of a
+            displacement where beads are alone.
         radial_range: distance that the radial features resolve: the cutoff, or the largest distance in open systems.
         mean_degree: mean number of edges of a bead.
     """

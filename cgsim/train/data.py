@@ -80,7 +80,8 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
             f"{path}: no frame between {source.begin:g} and {source.end:g} {units.time}; the file is {found} long"
         )
     if opened.store.is_periodic and settings.needs_open_boundaries:
-        raise InputError(f"{path}: has a periodic cell, so model.dynamics.cutoff must be finite, got infinity")
+        which = "dynamics" if np.isinf(settings.dynamics.cutoff) else "refiner"
+        raise InputError(f"{path}: has a periodic cell, so model.{which}.cutoff must be finite, got infinity")
     frames = slice(int(chosen[0]), int(chosen[-1]) + 1)
     n_needed = (settings.history_offsets[-1] + 1) * stride + 1
     if len(chosen) < n_needed:
@@ -204,13 +205,17 @@ def measure(data: list[BeadData], settings: ModelSettings) -> tuple[Scales, Trai
     rms = np.sqrt(squares / counts[:, None])
     rms = np.where(rms > 0, rms, 1.0)
     bond_lengths = np.concatenate(bonds)
+    typical = bond_lengths if len(bond_lengths) else np.array(nearest)[np.isfinite(nearest)]
+    length = float(typical.mean()) if len(typical) else float(rms[:, -1].mean())
     scales = Scales(
         class_names=names,
         displacement=tuple(rms[:, -1].tolist()),
         history=tuple(tuple(r) for r in rms[:, :-1].tolist()),
         mass=tuple((masses / counts).tolist()),
-        length=float(bond_lengths.mean()) if len(bond_lengths) else float(np.mean(nearest)),
-        radial_range=settings.largest_cutoff if np.isfinite(settings.largest_cutoff) else float(np.max(ranges)),
+        length=length,
+        radial_range=settings.largest_cutoff
+        if np.isfinite(settings.largest_cutoff)
+        else float(np.max(ranges)) or length,
         mean_degree=float(np.mean(degrees)),
     )
     longest = float(bond_lengths.max(initial=0.0))

@@ -1,0 +1,202 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from systems import OPEN, TRICLINIC, electrolyte, inputs_of, random_model
+
+from cgsim.graph import build_graph
+from cgsim.mapping import MappingSettings
+from cgsim.models.dynamics import DynamicsSettings
+from cgsim.models.inputs import SystemInputs
+from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.models.network import NetworkSettings
+from cgsim.models.refiner import RefinerSettings
+from cgsim.train.module import HistoryNoise, TrainingModule, TrainingSettings, collate
+from cgsim.train.objectives import Window, compute_losses
+
+MAPPING = MappingSettings()
+NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
+ATOMS = electrolyte(1, 4, 2)
+
+
+def model(*, refined: bool) -> CoarseGrainedModel:
+    settings = ModelSettings(
+        lag_time=1.0,
+        dynamics=DynamicsSettings(network=NETWORK, cutoff=6.0),
+        refiner=RefinerSettings(network=NETWORK, cutoff=6.0) if refined else None,
+    )
+    return random_model(settings, [ATOMS], MAPPING)
+
+
+def module(settings: TrainingSettings, *, refined: bool = False) -> TrainingModule:
+    trained = model(refined=refined)
+    systems = [inputs_of(trained, ATOMS, MAPPING, cell) for cell in (OPEN, TRICLINIC)]
+    return TrainingModule(trained, settings, systems, systems)
+
+
+def windows(systems: list[SystemInputs], n: int, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    out = []
+    for k in range(n):
+        n_beads = systems[k % 2].n_beads
+        present = rng.uniform(0.0, 10.0, size=(n_beads, 1, 3))
+        history = np.concatenate([present + rng.normal(size=present.shape), present], axis=1)
+        displacement = rng.normal(size=(n_beads, 3))
+        out.append((k % 2, torch.from_numpy(history).float(), torch.from_numpy(displacement).float()))
+    return collate(out)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_drift_is_taken_out_of_the_target_of_periodic_systems_only():
+    trainer = module(TrainingSettings())
+    batch = windows(trainer.train_systems, 2)
+    shifted = (batch[0], batch[1], batch[2] + torch.tensor([3.0, 0.0, -1.0]))
+    one, other = (trainer._window(b, trainer.train_systems) for b in (batch, shifted))
+    n = one.batch.sizes[0]
+    torch.testing.assert_close(other.displacement[n:], one.displacement[n:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        other.displacement[:n] - one.displacement[:n], torch.tensor([[3.0, 0.0, -1.0]]).expand(n, 3)
+    )
+
+
+def test_history_noise_leaves_the_next_positions_where_they_are():
+    """The target is recomputed from the noised history (Fu et al. 2023), so the model learns to undo its own error."""
+    settings = TrainingSettings(history_noise=HistoryNoise(largest=0.5, smallest=0.1, n_levels=4))
+    trainer = module(settings)
+    given = trainer._window(windows(trainer.train_systems, 200), trainer.train_systems)
+    noised = trainer._augment(given, generator())
+    torch.testing.assert_close(
+        noised.history[:, -1] + noised.displacement, given.history[:, -1] + given.displacement, atol=1e-5, rtol=0
+    )
+    kicks = noised.history - given.history
+    spread = torch.stack([kicks[given.batch.beads_of(g)].std() for g in range(200)])
+    levels = torch.tensor([0.1, 0.1 * 5 ** (1 / 3), 0.1 * 5 ** (2 / 3), 0.5])
+    nearest = (spread[:, None] / levels).log().abs().min(dim=1)
+    assert set(nearest.indices.tolist()) == {0, 1, 2, 3}
+    # The relative error of a standard deviation from n numbers is 1 / sqrt(2 n); 4.5 of them.
+    n_numbers = given.history[given.batch.beads_of(0)].numel()
+    assert nearest.values.max() < 4.5 / (2 * n_numbers) ** 0.5
+
+
+def test_no_history_noise_leaves_everything_as_it_is():
+    trainer = module(TrainingSettings())
+    given = trainer._window(windows(trainer.train_systems, 2), trainer.train_systems)
+    same = trainer._augment(given, generator())
+    assert torch.equal(same.history, given.history)
+    assert torch.equal(same.displacement, given.displacement)
+
+
+def test_augmentation_turns_history_target_and_cell_together():
+    trainer = module(TrainingSettings(augment_rotations=True))
+    given = trainer._window(windows(trainer.train_systems, 4), trainer.train_systems)
+    turned = trainer._augment(given, generator())
+    assert (turned.history - given.history).abs().max() > 1.0
+    vectors, of_turned = (torch.cat([w.history, w.displacement[:, None]], dim=1) for w in (given, turned))
+    # Lengths and angles within each window stay, to float32 rounding of numbers of order 10.
+    for graph in range(4):
+        beads = given.batch.beads_of(graph)
+        a, b = vectors[beads].flatten(0, 1), of_turned[beads].flatten(0, 1)
+        torch.testing.assert_close(b @ b.T, a @ a.T, atol=1e-3, rtol=1e-5)
+    edges = [
+        build_graph(w.history[:, -1], w.batch, 5.0).edge_vectors(w.history[:, -1]).norm(dim=-1).sort().values
+        for w in (given, turned)
+    ]
+    torch.testing.assert_close(edges[0], edges[1], atol=1e-3, rtol=0)
+
+
+def window(trained: CoarseGrainedModel, seed: int = 0) -> Window:
+    systems = [inputs_of(trained, ATOMS, MAPPING, cell) for cell in (OPEN, TRICLINIC)]
+    trainer = TrainingModule(trained, TrainingSettings(), systems, systems)
+    with torch.no_grad():
+        return trainer._window(windows(systems, 4, seed), systems)
+
+
+def test_likelihood_is_the_gaussians_own_per_coordinate():
+    trained = model(refined=False)
+    given = window(trained)
+    losses = compute_losses(trained, given, 0.0, generator())
+    graph = build_graph(given.history[:, -1], given.batch, 6.0)
+    gaussian, _ = trained.dynamics(given.batch, given.history, graph)
+    target = given.displacement / trained.dynamics.normalization.reference
+    torch.testing.assert_close(losses.likelihood, -gaussian.log_prob(target).sum() / (3 * len(target)))
+    assert losses.balance == 0.0
+    assert losses.score == 0.0
+    torch.testing.assert_close(losses.total, losses.likelihood)
+
+
+def test_balance_adds_the_missing_weight_of_rare_beads_to_the_loss():
+    trained = model(refined=False)
+    given = window(trained)
+    graph = build_graph(given.history[:, -1], given.batch, 6.0)
+    gaussian, _ = trained.dynamics(given.batch, given.history, graph)
+    target = given.displacement / trained.dynamics.normalization.reference
+    each = -gaussian.conditional_log_prob(target) / 3.0
+    # 4 windows of 5 polymer beads, 2 Li and 2 TFSI: with full balance a class weighs 1/3, of which it has 5/9 or 2/9.
+    names = trained.scales.class_names
+    counts = torch.bincount(given.batch.bead_class).tolist()
+    assert dict(zip(names, counts, strict=True)) == {"polymer": 20, "Li": 8, "TFSI": 8}
+    rare = given.batch.bead_class != names.index("polymer")
+    expected = (1 / 3 - 2 / 9) * 2 * each[rare].mean()
+    torch.testing.assert_close(compute_losses(trained, given, 1.0, generator()).balance, expected)
+
+
+def test_denoiser_that_gives_back_the_clean_positions_has_no_loss():
+    """The regression target and the denoiser's output use one and the same preconditioning."""
+    trained = model(refined=True)
+    given = window(trained)
+    clean = given.history[:, -1] + given.displacement
+    refiner = trained.refiner
+
+    def perfect(batch, _history, mean, _latents, positions, noise_level):
+        skip, out = refiner.preconditioning(batch, noise_level)
+        return (clean - mean - skip * (positions - mean)) / out
+
+    before = compute_losses(trained, given, 0.5, generator()).score
+    refiner.forward = perfect
+    after = compute_losses(trained, given, 0.5, generator()).score
+    assert before > 0.1
+    # Differences of float32 positions of order 10, divided by noise levels down to 0.05.
+    assert after < 1e-6
+
+
+@pytest.mark.parametrize("level", [0.1, 1.0, 4.0])
+def test_untrained_correction_leaves_the_exact_denoiser_of_a_gaussian(level):
+    """With F = 0 it is Bayes' rule for data that spread by their class's scale about the mean (Karras et al. 2022)."""
+    trained = model(refined=True)
+    refiner = trained.refiner
+    torch.nn.init.zeros_(refiner.readout.weight)
+    given = window(trained)
+    graph = build_graph(given.history[:, -1], given.batch, 6.0)
+    with torch.no_grad():
+        gaussian, latents = trained.dynamics(given.batch, given.history, graph)
+    mean = given.history[:, -1] + gaussian.mean
+    noised = (mean + level * torch.randn(mean.shape, generator=generator())).requires_grad_(True)
+    levels = torch.full((len(mean),), level)
+    denoised = refiner.denoise(given.batch, given.history, mean, latents, noised, levels)
+    spread = torch.tensor(trained.scales.displacement)[given.batch.bead_class][:, None]
+    density = torch.distributions.Normal(mean, (spread.square() + level**2).sqrt())
+    (score,) = torch.autograd.grad(density.log_prob(noised).sum(), noised)
+    # Positions of order 10 in float32, divided by level^2.
+    torch.testing.assert_close((denoised - noised) / level**2, score, atol=5e-6 / level**2, rtol=1e-4)
+
+
+def test_refiner_does_not_move_the_dynamics_network():
+    trained = model(refined=True)
+    compute_losses(trained, window(trained), 0.5, generator()).score.backward()
+    assert all(p.grad is None or not p.grad.any() for p in trained.dynamics.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in trained.refiner.parameters())
+
+
+def test_losses_depend_on_the_generator_alone():
+    trained = model(refined=True)
+    given = window(trained)
+    one, two, three = (compute_losses(trained, given, 0.5, generator(s)) for s in (0, 0, 1))
+    assert one.score == two.score
+    assert one.score != three.score
+    assert one.likelihood == three.likelihood
+    copied = replace(given, displacement=given.displacement.clone())
+    assert compute_losses(trained, copied, 0.5, generator()).score == one.score
