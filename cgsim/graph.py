@@ -63,17 +63,25 @@ class BeadBatch:
         start = sum(self.sizes[:graph])
         return torch.arange(start, start + self.sizes[graph], device=self.masses.device)
 
-    def remove_drift(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, "beads 3"]:
+    def remove_drift(self, displacements: Float[Tensor, "beads *frames 3"]) -> Float[Tensor, "beads *frames 3"]:
         """Subtract the displacement of the centre of mass in periodic systems; leave open systems alone.
 
         The total momentum of a periodic box is zero in MD, so its centre of mass does not move; independent noise
         would move it and add to every mean squared displacement. A single chain in implicit solvent does diffuse.
         """
+        return displacements - self._drift(displacements)
+
+    def at_rest(self, history: Float[Tensor, "beads history 3"]) -> Float[Tensor, "beads history 3"]:
+        """Past frames moved so that the centre of mass of a periodic system stays where it is in the last one."""
+        return history - self._drift(history - history[:, -1:])
+
+    def _drift(self, displacements: Tensor) -> Tensor:
+        flat = displacements.flatten(1)
         total = self.masses.new_zeros(len(self.sizes)).index_add(0, self.graph_index, self.masses)
-        moment = displacements.new_zeros(len(self.sizes), 3)
-        moment = moment.index_add(0, self.graph_index, self.masses[:, None] * displacements)
+        moment = flat.new_zeros(len(self.sizes), flat.shape[1])
+        moment = moment.index_add(0, self.graph_index, self.masses[:, None] * flat)
         drift = moment / total[:, None] * self.is_periodic[:, None]
-        return displacements - drift[self.graph_index]
+        return drift[self.graph_index].view_as(displacements)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class LearnedPropagator:
         self, batch: BeadBatch, history: Float[Tensor, "beads history 3"], generator: torch.Generator
     ) -> Float[Tensor, "beads 3"]:
         """Draw the next unwrapped positions; the centre of mass of a periodic system stays where it is."""
-        model, present = self.model, history[:, -1]
+        model, history = self.model, batch.at_rest(history)
+        present = history[:, -1]
         graph = build_graph(present, batch, model.settings.dynamics.cutoff)
         gaussian, latents = model.dynamics(batch, history, graph)
         reference = model.dynamics.normalization.reference

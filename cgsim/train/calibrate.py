@@ -34,7 +34,7 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     which, history, displacement = collate([windows[i] for i in order.tolist()])
     device = model.embedding.atom_embedding.weight.device
     batch = make_batch(data.inputs(data.train), which, model.embedding)
-    history, displacement = history.to(device), batch.remove_drift(displacement.to(device))
+    history, displacement = batch.at_rest(history.to(device)), batch.remove_drift(displacement.to(device))
     gaussian, _ = model.dynamics(batch, history, build_graph(history[:, -1], batch, model.settings.dynamics.cutoff))
     drawn = gaussian.sample(torch.Generator(device=device).manual_seed(seed)) * model.dynamics.normalization.reference
     own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())

@@ -121,7 +121,7 @@ class TrainingModule(L.LightningModule):
     def _window(self, batch: Batch, systems: list[SystemInputs]) -> Window:
         which, history, displacement = batch
         beads = make_batch(systems, which, self.model.embedding)
-        return Window(beads, history, beads.remove_drift(displacement))
+        return Window(beads, beads.at_rest(history), beads.remove_drift(displacement))
 
     def _augment(self, window: Window, generator: torch.Generator) -> Window:
         batch, history, displacement = window.batch, window.history, window.displacement

@@ -180,3 +180,16 @@ def test_drift_is_removed_from_periodic_systems_and_left_in_open_ones():
             torch.testing.assert_close(momentum, torch.zeros(3, dtype=torch.float64), atol=1e-12, rtol=0)
             # Only a common displacement was taken away.
             torch.testing.assert_close((moves - moved)[beads].std(0), torch.zeros(3).double(), atol=1e-12, rtol=0)
+
+
+def test_history_at_rest_keeps_the_present_and_loses_the_motion_of_the_whole_box():
+    batch = batch_of((3, 4), [], [CUBIC, OPEN])
+    history = torch.randn(7, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    flying = history + torch.arange(4.0).double()[:, None] * torch.tensor([3.0, -1.0, 0.5]).double()
+    rest, same = batch.at_rest(history), batch.at_rest(flying)
+    assert torch.equal(rest[:, -1], history[:, -1])
+    beads = batch.beads_of(0)
+    torch.testing.assert_close(same[beads] - flying[beads, -1:], rest[beads] - history[beads, -1:])
+    centre = (batch.masses[beads, None, None] * rest[beads]).sum(0)
+    torch.testing.assert_close(centre, centre[-1:].expand(4, 3))
+    assert torch.equal(same[batch.beads_of(1)], flying[batch.beads_of(1)])

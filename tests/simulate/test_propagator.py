@@ -19,7 +19,8 @@ from cgsim.simulate.stability import TrainingRange
 MAPPING = MappingSettings()
 NETWORK = NetworkSettings(latent=8, n_steps=2, n_vectors=4, n_radial=4)
 UNGUARDED = SamplerSettings(guard=False)
-CALIBRATION = Calibration(own_error=1.3, noise_scale=1.0)
+N_CLASSES = 3
+CALIBRATION = Calibration(own_error=1.3, noise_scale=(1.0,) * N_CLASSES)
 
 
 def situation(
@@ -90,8 +91,9 @@ def test_noise_scale_stretches_the_noise_and_not_the_mean():
     propagator, history, batch = situation(refined=False)
     draws = []
     for scale in (0.0, 1.0, 2.0):
-        propagator.calibration = Calibration(own_error=1.0, noise_scale=scale)
+        propagator.noise_scale = torch.full((N_CLASSES,), scale)
         draws.append(propagator.draw(batch, history, generator()))
+    assert not torch.equal(draws[1], draws[0])
     # Coordinates of order 10 in float32.
     torch.testing.assert_close(draws[2] - draws[0], 2.0 * (draws[1] - draws[0]), atol=1e-4, rtol=1e-5)
 

@@ -63,6 +63,16 @@ def test_drift_is_taken_out_of_the_target_of_periodic_systems_only():
     )
 
 
+def test_motion_of_a_whole_periodic_box_is_not_seen():
+    trainer = module(TrainingSettings())
+    which, history, displacement = windows(trainer.train_systems, 2)
+    flying = history + torch.tensor([[-1.0], [0.0]]) * torch.tensor([4.0, -2.0, 1.0])
+    one, other = (trainer._window((which, h, displacement), trainer.train_systems) for h in (history, flying))
+    n = one.batch.sizes[0]
+    torch.testing.assert_close(other.history[n:], one.history[n:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(other.history[:n], flying[:n], atol=0, rtol=0)
+
+
 def test_history_noise_leaves_the_next_positions_where_they_are():
     """The target is recomputed from the noised history (Fu et al. 2023), so the model learns to undo its own error."""
     settings = TrainingSettings(history_noise=HistoryNoise(largest=0.5, smallest=0.1, n_levels=4))
