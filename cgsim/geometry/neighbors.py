@@ -46,10 +46,7 @@ def neighbor_pairs(
     start = 0
     for size, box, without_cell in zip(sizes, cell, is_open, strict=True):
         local = positions[start : start + size]
-        if without_cell:
-            pairs = _open_pairs(local, (size,), cutoff)
-        else:
-            pairs = _periodic_pairs(local, box, cutoff)
+        pairs = _open_pairs(local, (size,), cutoff) if without_cell else _periodic_pairs(local, box, cutoff)
         parts.append((pairs.sender + start, pairs.receiver + start, pairs.shifts))
         start += size
     return NeighborPairs(*(torch.cat(column) for column in zip(*parts, strict=True)))
