@@ -57,7 +57,7 @@ def speed_table(run: Run, rollouts: list[Rollout]) -> Table | None:
         units = members[0].units
         md_per_day = md.value * _factor(md.unit, units) if md else 0.0
         ratio = [f"{_round(per_day * n / md_per_day)}×" if md_per_day else DASH for n in (1, side_by_side)]
-        each, total = (_per_day(per_day, units) for n in (1, side_by_side))
+        each, total = (_per_day(per_day * n, units) for n in (1, side_by_side))
         names = some(list(dict.fromkeys(m.system for m in members)))
         seconds = members[0].document.get("seconds")
         wall = f"{seconds:.3g} s" if seconds else DASH
