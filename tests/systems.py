@@ -7,12 +7,16 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from cgsim.checkpoint import ModelCard, TrainedModel
 from cgsim.geometry import wrap
 from cgsim.mapping import MappingSettings, partition
 from cgsim.models.embedding import Vocabulary
 from cgsim.models.inputs import SystemInputs
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.models.normalization import Scales
+from cgsim.simulate.propagator import Calibration
+from cgsim.simulate.sampler import SamplerSettings
+from cgsim.simulate.stability import TrainingRange
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import write_store
 from cgsim.units import UnitSystem
@@ -207,3 +211,33 @@ def inputs_of(model: CoarseGrainedModel, atoms: System, mapping: MappingSettings
     return SystemInputs.of(
         atoms, partition(atoms, mapping), cell, model.vocabulary, model.scales.class_names, "test system"
     )
+
+
+def trained_model(
+    settings: ModelSettings,
+    atoms: list[System],
+    mapping: MappingSettings,
+    trained: TrainingRange | None = None,
+    *,
+    seed: int = 0,
+) -> TrainedModel:
+    """A random model with the card that training would have given it."""
+    model = random_model(settings, atoms, mapping, seed=seed)
+    n = len(model.scales.class_names)
+    card = ModelCard(
+        name="random",
+        units=atoms[0].units,
+        model=settings,
+        mapping=mapping,
+        sampler=SamplerSettings(n_levels=2, guard=False),  # the guard has endless work with a random model
+        calibration=Calibration(own_error=0.5, noise_scale=(1.0,) * n),
+        atom_types=model.vocabulary.atom_types,
+        bond_types=model.vocabulary.bond_types,
+        mean_mass=model.vocabulary.mean_mass,
+        scales=model.scales,
+        trained=trained or TrainingRange(longest_bond=8.0, closest_pair=((0.5,) * n,) * n),
+        training_systems=(),
+        figures={},
+        experiment={},
+    )
+    return TrainedModel(model, card)

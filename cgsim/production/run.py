@@ -12,15 +12,23 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from cgsim.beads import BeadStore, open_beads
 from cgsim.checkpoint import TrainedModel
-from cgsim.errors import InputError
 from cgsim.graph import BeadBatch
 from cgsim.models.inputs import SystemInputs, make_batch
-from cgsim.production.segments import RolloutResult, RunState, SegmentFolder, Verdict, write_rollout
+from cgsim.production.segments import (
+    HEALTHY,
+    RolloutResult,
+    RunState,
+    SegmentFolder,
+    Verdict,
+    check_paths,
+    output_paths,
+    write_rollout,
+)
 from cgsim.production.start import starting_frames
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.rollout import RolloutState, rollout
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.simulate.stability import Finding, HealthMonitor, HealthSettings
+from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, Finding, HealthMonitor, HealthSettings
 from cgsim.trajectory import Trajectory
 from cgsim.typing import Array
 
@@ -121,22 +129,13 @@ def simulate(
     return _finish(plan, run)
 
 
-def output_paths(starts: list[Path], output: Path, replicas: int) -> list[Path]:
-    """Where each rollout goes: every replica of the first start, then of the second, and so on."""
-    if len(starts) * replicas == 1:
-        return [output]
-    names = [f"-{s.stem}" if len(starts) > 1 else "" for s in starts]
-    tails = [f"-r{k}" if replicas > 1 else "" for k in range(replicas)]
-    return [output.with_name(f"{output.stem}{name}{tail}.h5") for name in names for tail in tails]
-
-
 def _prepare(
     model: TrainedModel, starts: list[Path], output: Path, settings: ProductionSettings, *, resume: bool
 ) -> tuple[_Plan, RunState, torch.Generator]:
     card, device = model.card, next(model.model.parameters()).device
     outputs = output_paths(starts, output, settings.replicas)
     folder = SegmentFolder(output)
-    _check_paths(outputs, folder, resume=resume)
+    check_paths(outputs, folder, resume=resume)
     which = [k for k in range(len(starts)) for _ in range(settings.replicas)]
     opened = [open_beads(path, card.mapping) for path in starts]
     frames = [starting_frames(beads, card, settings.begin) for beads in opened]
@@ -158,30 +157,22 @@ def _prepare(
         torch.from_numpy(np.concatenate([frames[k].image_flags for k in which], axis=1)).to(device),
     )
     generator = torch.Generator(device=device).manual_seed(settings.seed)
-    run = RunState(0, 0.0, tuple(range(len(which))), (Verdict(),) * len(which), state, generator.get_state())
+    run = RunState(
+        step=0,
+        seconds=0.0,
+        alive=tuple(range(len(which))),
+        verdicts=(Verdict(),) * len(which),
+        in_a_row=(dict.fromkeys(TOLERATED, 0),) * len(which),
+        state=state,
+        generator_state=generator.get_state(),
+    )
     plan = _Plan(model, settings, [opened[k] for k in which], [frames[k] for k in which], outputs, batch, folder)
     fingerprint = _fingerprint(plan, state)
     if not resume:
         folder.create(fingerprint)
         return plan, run, generator
     folder.check(fingerprint)
-    run = folder.last(device) or run
-    generator.set_state(run.generator_state)
-    return plan, run, generator
-
-
-def _check_paths(outputs: list[Path], folder: SegmentFolder, *, resume: bool) -> None:
-    if len(set(outputs)) < len(outputs):
-        raise InputError(f"{folder.output}: two starts have the same file name; rename one")
-    for path in outputs:
-        if path.exists():
-            raise InputError(f"{path}: exists already; choose another output or remove it")
-        if not path.parent.is_dir():
-            raise InputError(f"{path.parent}: no such folder")
-    if resume and not folder.exists:
-        raise InputError(f"{folder.output}: there is no interrupted run to resume")
-    if not resume and folder.exists:
-        raise InputError(f"{folder.output}: an interrupted run is there; add --resume, or remove {folder.path}")
+    return plan, folder.last(device) or run, generator
 
 
 def _fingerprint(plan: _Plan, state: RolloutState) -> str:
@@ -195,84 +186,91 @@ def _fingerprint(plan: _Plan, state: RolloutState) -> str:
 
 def _advance(plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]) -> RunState:
     """Run until all time is done or no system is left; a system that breaks leaves the batch, the others go on."""
+    run = _drop(plan, run)
     while run.step < plan.n_steps and run.alive:
-        run, broken = _run_batch(plan, run, generator, report)
-        if broken:
-            run = _drop(plan, run, broken)
-            plan.folder.write((), [], run)
+        generator.set_state(run.generator_state)
+        run = _drop(plan, _run_batch(plan, run, generator, report))
     return run
 
 
-def _run_batch(
-    plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]
-) -> tuple[RunState, dict[int, Finding]]:
-    """Run the systems still alive until one breaks or the time is reached; everything drawn is on disk at the end.
-
-    Returns:
-        Where the run stands, and which positions of ``run.alive`` broke.
-    """
+def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]) -> RunState:
+    """Run the systems still alive until one breaks or the time is reached; everything drawn is on disk at the end."""
     card = plan.model.card
     propagator = LearnedPropagator(plan.model.model, plan.settings.sampler, card.calibration, card.trained)
     batch = plan.batch.select(list(run.alive))
     monitor = HealthMonitor(batch, card.trained, plan.settings.health, card.units.length)
+    monitor.in_a_row = [dict(run.in_a_row[number]) for number in run.alive]
     frames: list[tuple[Array, Array]] = []
     begun, earlier = time.monotonic(), run.seconds
-    saved, n_bytes = begun, 0
-    broken: dict[int, Finding] = {}
+    saved, first, n_bytes = begun, run.step, 0
     try:
         for frame in rollout(propagator, batch, run.state, generator):
             broken = monitor.check(frame.wrapped_positions, run.step + 1)
-            if any(finding.kind == "not a number" for finding in broken.values()):
-                break  # this step is lost for all; the others draw it again
+            lost = {graph: finding for graph, finding in broken.items() if finding.kind == NOT_A_NUMBER}
+            if lost:  # this step is lost for all; the others draw it again
+                run = replace(run, verdicts=_judge(run, lost))
+                break
             frames.append((frame.wrapped_positions.cpu().numpy(), frame.image_flags.cpu().numpy()))
             n_bytes += frames[-1][0].nbytes * 2
-            run = RunState(
-                run.step + 1,
-                earlier + time.monotonic() - begun,
-                run.alive,
-                _count(run, monitor, propagator.n_guarded.tolist()),
-                run.state.followed_by(frame),
-                generator.get_state(),
+            counted = _count(run, monitor, propagator.n_guarded.tolist())
+            run = replace(
+                counted,
+                step=run.step + 1,
+                seconds=earlier + time.monotonic() - begun,
+                verdicts=_judge(counted, broken),
+                state=run.state.followed_by(frame),
+                generator_state=generator.get_state(),
             )
             report(Progress(run.step, plan.n_steps, len(run.alive), plan.time_per_day(run)))
             if n_bytes > SEGMENT_BYTES or time.monotonic() - saved > SEGMENT_SECONDS:
                 written, frames = frames, []
                 plan.folder.write(run.alive, written, run)
-                saved, n_bytes = time.monotonic(), 0
+                saved, first, n_bytes = time.monotonic(), run.step, 0
             if broken or run.step >= plan.n_steps:
                 break
     finally:
-        if frames:
-            plan.folder.write(run.alive, frames, run)
-    return run, broken
+        if frames:  # an interruption may have come between a frame and the state that goes with it
+            plan.folder.write(run.alive, frames[: run.step - first], run)
+    return run
 
 
-def _count(run: RunState, monitor: HealthMonitor, n_guarded: list[int]) -> tuple[Verdict, ...]:
-    verdicts = list(run.verdicts)
+def _count(run: RunState, monitor: HealthMonitor, n_guarded: list[int]) -> RunState:
+    """Add what one step showed to the counts of the rollouts that took it."""
+    verdicts, in_a_row = list(run.verdicts), list(run.in_a_row)
     for position, number in enumerate(run.alive):
-        found, v = monitor.found_now[position], verdicts[number]
+        found, v = monitor.in_a_row[position], verdicts[number]
+        in_a_row[number] = dict(found)
         verdicts[number] = replace(
             v,
-            overlap_steps=v.overlap_steps + ("overlap" in found),
-            torn_bond_steps=v.torn_bond_steps + ("torn bond" in found),
+            overlap_steps=v.overlap_steps + (found["overlap"] > 0),
+            torn_bond_steps=v.torn_bond_steps + (found["torn bond"] > 0),
             guarded_beads=v.guarded_beads + (n_guarded[position] if n_guarded else 0),
         )
-    return tuple(verdicts)
+    return replace(run, verdicts=tuple(verdicts), in_a_row=tuple(in_a_row))
 
 
-def _drop(plan: _Plan, run: RunState, broken: dict[int, Finding]) -> RunState:
-    """Take broken systems out of the batch and keep their verdict."""
+def _judge(run: RunState, broken: dict[int, Finding]) -> tuple[Verdict, ...]:
+    """Verdicts, with those of the systems that have to stop; they are named by their place in the batch."""
     verdicts = list(run.verdicts)
     for position, finding in broken.items():
         number = run.alive[position]
         verdicts[number] = replace(verdicts[number], verdict=finding.kind, message=finding.message)
+    return tuple(verdicts)
+
+
+def _drop(plan: _Plan, run: RunState) -> RunState:
+    """Take the systems that have a verdict out of the batch."""
+    kept = [p for p, number in enumerate(run.alive) if run.verdicts[number].verdict == HEALTHY]
+    if len(kept) == len(run.alive):
+        return run
     sizes = [plan.batch.sizes[number] for number in run.alive]
     ends = np.cumsum(sizes)
-    kept = [p for p in range(len(sizes)) if p not in broken]
     beads = np.concatenate([np.arange(ends[p] - sizes[p], ends[p]) for p in kept]) if kept else np.empty(0, np.int64)
     index = torch.from_numpy(beads).to(run.state.wrapped_positions.device)
     state = RolloutState(run.state.wrapped_positions[:, index], run.state.image_flags[:, index])
-    return replace(run, alive=tuple(run.alive[p] for p in kept), verdicts=tuple(verdicts), state=state)
+    run = replace(run, alive=tuple(run.alive[p] for p in kept), state=state)
+    plan.folder.write((), [], run)
+    return run
 
 
 def _finish(plan: _Plan, run: RunState) -> list[RolloutResult]:

@@ -53,6 +53,7 @@ class RunState:
         seconds: wall time spent.
         alive: rollouts still running.
         verdicts: of every rollout.
+        in_a_row: of every rollout, the steps in a row that showed each tolerated fault.
         state: history of the rollouts still running.
         generator_state: of the random generator.
     """
@@ -61,6 +62,7 @@ class RunState:
     seconds: float
     alive: tuple[int, ...]
     verdicts: tuple[Verdict, ...]
+    in_a_row: tuple[dict[str, int], ...]
     state: RolloutState
     generator_state: torch.Tensor
 
@@ -98,6 +100,8 @@ class SegmentFolder:
         """Begin a run."""
         with disk_errors(self.output):
             self.path.mkdir(parents=True, exist_ok=True)
+            for stale in self.segments():  # of a run that was being removed
+                stale.unlink()
             (self.path / RUN).write_text(json.dumps({"fingerprint": fingerprint}))
 
     def check(self, fingerprint: str) -> None:
@@ -124,6 +128,7 @@ class SegmentFolder:
             "alive": run.alive,
             "members": members,
             "verdicts": [vars(v) for v in run.verdicts],
+            "in_a_row": run.in_a_row,
         }
         n_beads = run.state.wrapped_positions.shape[1] if not frames else len(frames[0][0])
         wrapped = np.array([w for w, _ in frames], dtype=np.float32).reshape(len(frames), n_beads, 3)
@@ -153,7 +158,8 @@ class SegmentFolder:
             )
             generator = torch.from_numpy(data["generator"])
         verdicts = tuple(Verdict(**v) for v in meta["verdicts"])
-        return RunState(meta["step"], meta["seconds"], tuple(meta["alive"]), verdicts, state, generator)
+        alive, in_a_row = tuple(meta["alive"]), tuple(meta["in_a_row"])
+        return RunState(meta["step"], meta["seconds"], alive, verdicts, in_a_row, state, generator)
 
     def frames_of(self, rollout: int, sizes: list[int]) -> Iterator[tuple[Array, Array]]:
         """Frames of one rollout, segment by segment: wrapped positions and image flags, [frames, beads, 3]."""
@@ -169,6 +175,35 @@ class SegmentFolder:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.path)
+
+
+def output_paths(starts: list[Path], output: Path, replicas: int) -> list[Path]:
+    """Where each rollout goes: every replica of the first start, then of the second, and so on."""
+    if len(starts) * replicas == 1:
+        return [output]
+    names = [f"-{s.stem}" if len(starts) > 1 else "" for s in starts]
+    tails = [f"-r{k}" if replicas > 1 else "" for k in range(replicas)]
+    return [output.with_name(f"{output.stem}{name}{tail}.h5") for name in names for tail in tails]
+
+
+def check_paths(outputs: list[Path], folder: SegmentFolder, *, resume: bool) -> None:
+    """Refuse, before any work, to overwrite anything or to resume what is not there.
+
+    Raises:
+        InputError: naming the path.
+    """
+    if len(set(outputs)) < len(outputs):
+        raise InputError(f"{folder.output}: two starts have the same file name; rename one")
+    if not folder.output.parent.is_dir():
+        raise InputError(f"{folder.output.parent}: no such folder")
+    if resume and not folder.exists:
+        raise InputError(f"{folder.output}: there is no interrupted run to resume")
+    if not resume and folder.exists:
+        raise InputError(f"{folder.output}: an interrupted run is there; add --resume, or remove {folder.path}")
+    for path in outputs:
+        # A run that is resumed may have been interrupted between its stores; those it writes again.
+        if path.exists() and not resume:
+            raise InputError(f"{path}: exists already; choose another output or remove it")
 
 
 def write_rollout(

@@ -10,6 +10,9 @@ from cgsim.geometry.periodic import minimum_image
 from cgsim.graph import BeadBatch
 from cgsim.typing import Float, Tensor
 
+NOT_A_NUMBER = "not a number"
+TOLERATED = ("overlap", "torn bond")  # faults that the next steps may repair
+
 
 class TrainingRange(BaseModel):
     """What the training data contained; a rollout that leaves it by far is not to be trusted.
@@ -54,15 +57,14 @@ class HealthMonitor:
     """Checks every step of a batch of systems and says when one of them has to stop.
 
     Attributes:
-        found_now: what was wrong with each system at the step checked last, tolerated or not.
+        in_a_row: for each system and kind of fault, the steps in a row that showed it, up to the one checked last.
     """
 
     def __init__(self, batch: BeadBatch, trained: TrainingRange, settings: HealthSettings, unit: str) -> None:
         self.batch, self.settings, self.unit = batch, settings, unit
         self.trained = trained
         self.closest = torch.tensor(trained.closest_pair, device=batch.masses.device)
-        self.found_now: list[set[str]] = [set() for _ in batch.sizes]
-        self._in_a_row = [{"overlap": 0, "torn bond": 0} for _ in batch.sizes]
+        self.in_a_row = [dict.fromkeys(TOLERATED, 0) for _ in batch.sizes]
         self._overlap_cutoff = float(self.closest.max()) * settings.overlap
 
     def check(self, positions: Float[Tensor, "beads 3"], step: int) -> dict[int, Finding]:
@@ -78,14 +80,13 @@ class HealthMonitor:
         verdicts: dict[int, Finding] = {}
         broken = ~torch.isfinite(positions).all(dim=-1)
         for graph in set(self.batch.graph_index[broken].tolist()):
-            verdicts[graph] = Finding("not a number", f"step {step}: a position is not finite")
+            verdicts[graph] = Finding(NOT_A_NUMBER, f"step {step}: a position is not finite")
         safe = torch.where(broken[:, None], torch.zeros_like(positions), positions)
         found = {**self._torn(safe), **self._overlapping(safe)}
         for graph in range(len(self.batch.sizes)):
-            for kind, row in self._in_a_row[graph].items():
+            for kind, row in self.in_a_row[graph].items():
                 finding = found.get((graph, kind))
-                self._in_a_row[graph][kind] = row + 1 if finding else 0
-                self.found_now[graph] = self.found_now[graph] | {kind} if finding else self.found_now[graph] - {kind}
+                self.in_a_row[graph][kind] = row + 1 if finding else 0
                 if finding and row + 1 >= self.settings.patience and graph not in verdicts:
                     text = f"step {step}: {finding.message} ({row + 1} steps in a row)"
                     verdicts[graph] = Finding(kind, text)
