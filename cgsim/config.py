@@ -1,5 +1,6 @@
 """One experiment in one YAML file: typed settings, ``--set a.b=c``, and errors that name the nearest known key."""
 
+import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from cgsim.units import UnitSystem, parse_time
 
 def _duration(value: Any) -> Any:
     """Read ``"0.9 ns"`` or ``"4000 tau"``; a number is in the stores' unit of time already."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value == "Infinity":  # as JSON writes the end of all data
         return value
     try:
         return parse_time(value, UnitSystem.LJ if value.strip().endswith("tau") else UnitSystem.MOLECULAR)
@@ -41,7 +42,7 @@ class DataSettings(BaseModel):
         end: use frames up to this time.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     train: tuple[str, ...] = Field(min_length=1)
     validation: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class Experiment(BaseModel):
 
     Attributes:
         name: what the model is called.
+        units: unit system that the stores have to be in; taken from the units of the times here where not given.
         data: which trajectories.
         mapping: how atoms become beads.
         model: architecture.
@@ -70,6 +72,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     name: str
+    units: UnitSystem | None = None
     data: DataSettings
     mapping: MappingSettings = MappingSettings()
     model: ExperimentModel
@@ -80,18 +83,23 @@ class Experiment(BaseModel):
         """What the training run needs.
 
         Raises:
-            InputError: if a pattern matches no file.
+            InputError: if a pattern matches no file, or a file is in training and in validation.
         """
         begin, end = self.data.begin, self.data.end
+        train, validation = _files(self.data.train), _files(self.data.validation)
+        for path in validation:
+            if path in train:
+                raise InputError(f"data: {path} is in train and in validation, where it would prove nothing")
         return Plan(
             name=self.name,
-            train=[Source(path, begin, end) for path in _files(self.data.train)],
-            validation=[Source(path, 0.0, math.inf) for path in _files(self.data.validation)],
+            units=self.units,
+            train=[Source(path, begin, end) for path in train],
+            validation=[Source(path, 0.0, math.inf) for path in validation],
             mapping=self.mapping,
             model=ModelSettings(**{name: getattr(self.model, name) for name in ModelSettings.model_fields}),
             training=self.training,
             sampler=self.sampler,
-            experiment=self.model_dump(mode="json"),
+            experiment=json.loads(self.model_dump_json()),
         )
 
 
@@ -107,10 +115,11 @@ def load_experiment(path: Path, overrides: list[str]) -> Experiment:
     """
     settings = read_yaml(path)
     for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator:
-            raise InputError(f"--set {override}: expected KEY=VALUE, for example training.steps=1000")
-        _set(settings, key.strip().split("."), yaml.safe_load(text), override)
+        key, value = _read_override("--set", override, "training.steps=1000")
+        _set(settings, key.split("."), value, override)
+    units = _units_of_times(settings, path)
+    if units is not None:
+        settings.setdefault("units", units)
     try:
         return Experiment.model_validate(settings)
     except ValidationError as error:
@@ -127,6 +136,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         settings = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, expected a YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f", line {line + 1}" if line is not None else ""
@@ -144,8 +155,8 @@ def override_sampler(sampler: SamplerSettings, overrides: list[str]) -> SamplerS
     """
     settings = sampler.model_dump()
     for override in overrides:
-        key, _, text = override.partition("=")
-        settings[key.strip()] = yaml.safe_load(text)
+        key, value = _read_override("--sampler", override, "n_levels=4")
+        settings[key] = value
     try:
         return SamplerSettings.model_validate(settings)
     except ValidationError as error:
@@ -178,8 +189,9 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
         return f"unknown key {key!r}{nearest(location[-1], known)}"
     if first["type"] == "missing":
         return f"key {key!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}, got {first['input']!r}" if "got" not in message else f"{key}: {message}"
+    message, found = first["msg"].removeprefix("Value error, "), first["input"]
+    is_said = isinstance(found, dict) or "got" in message or repr(found) in message
+    return f"{key}: {message}" if is_said else f"{key}: {message}, got {found!r}"
 
 
 def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
@@ -191,6 +203,30 @@ def _fields(model: type[BaseModel], location: list[str]) -> list[str]:
             return list(model.model_fields)
         model = found[0]
     return list(model.model_fields)
+
+
+def _read_override(option: str, override: str, example: str) -> tuple[str, Any]:
+    """Key and value of ``KEY=VALUE``; the value is YAML."""
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise InputError(f"{option} {override}: expected KEY=VALUE, for example {example}")
+    try:
+        return key.strip(), yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"{option} {override}: {text!r} is not YAML") from None
+
+
+def _units_of_times(settings: dict[str, Any], path: Path) -> UnitSystem | None:
+    """The unit system in which the times of the settings are written; none if they are bare numbers."""
+    found: dict[UnitSystem, str] = {}
+    for group, key in (("model", "lag_time"), ("data", "begin"), ("data", "end")):
+        value = settings[group].get(key) if isinstance(settings.get(group), dict) else None
+        if isinstance(value, str) and value != "Infinity":
+            units = UnitSystem.LJ if value.strip().endswith("tau") else UnitSystem.MOLECULAR
+            found[units] = f"{group}.{key} is {value!r}"
+    if len(found) > 1:
+        raise InputError(f"{path}: {' but '.join(found.values())}: times must be in one system of units")
+    return next(iter(found), None)
 
 
 def _set(settings: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
@@ -206,7 +242,9 @@ def _files(patterns: tuple[str, ...]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         matches = (
-            sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor)))) if "*" in pattern else [path]
+            sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+            if any(sign in pattern for sign in "*?[")
+            else [path]
         )
         if not matches:
             raise InputError(f"data: {pattern!r} matches no file")

@@ -1,6 +1,5 @@
 """Scales taken from the training data, so that every network sees and gives numbers of order one, class by class."""
 
-
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn

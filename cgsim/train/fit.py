@@ -25,6 +25,8 @@ from cgsim.train.calibrate import calibrate
 from cgsim.train.curves import Curves
 from cgsim.train.data import BeadData, Source, TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
+from cgsim.trajectory.store import TrajectoryStore
+from cgsim.units import UnitSystem
 
 LARGEST_VALIDATION = 64  # windows per validation system
 CHECKPOINT, METRICS = "checkpoints/last.ckpt", "metrics.csv"
@@ -36,12 +38,14 @@ class Plan:
 
     Attributes:
         name: of the experiment.
+        units: unit system that all stores have to be in; any one if None.
         train, validation: the trajectories.
         mapping, model, training, sampler: settings.
         experiment: the settings as they were given, for the card.
     """
 
     name: str
+    units: UnitSystem | None
     train: list[Source]
     validation: list[Source]
     mapping: MappingSettings
@@ -120,6 +124,9 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
         raise InputError(f"{checkpoint}: no such file, so there is no training run to resume")
     if not resume and checkpoint.exists():
         raise InputError(f"{folder}: holds a training run already; add --resume to go on, or choose another folder")
+    for source in [*plan.train, *plan.validation]:
+        if plan.units not in (None, found := TrajectoryStore(source.path).system.units):
+            raise InputError(f"{source.path}: is in {found} units, the times of the experiment in {plan.units}")
     saved = _read_checkpoint(checkpoint, plan) if resume else None
     data = load_training_set(plan.train, plan.validation, plan.mapping, plan.model)
     torch.manual_seed(plan.training.seed)

@@ -21,6 +21,7 @@ from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.data import Source
 from cgsim.train.fit import Plan, fit
 from cgsim.train.module import HistoryNoise, TrainingModule, TrainingSettings
+from cgsim.units import UnitSystem
 
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 EMBEDDING = EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4)
@@ -47,6 +48,7 @@ def plan(stores: Path, *, held_out: bool = False, refiner: bool = False, **train
     settings = TrainingSettings.model_validate({"steps": 10, "validate_every": 4, "batch_size": 4, **training})
     return Plan(
         name="test",
+        units=None,
         train=[Source(stores / f"{name}.h5", 0.0, math.inf) for name in ("a", "b")],
         validation=[Source(stores / "held-out.h5", 0.0, math.inf)] if held_out else [],
         mapping=MappingSettings(atoms_per_bead=1),
@@ -216,3 +218,11 @@ def test_bad_data_is_refused_before_anything_is_written(stores, tmp_path):
     with pytest.raises(InputError, match="is not a multiple of the save interval"):
         fit(given, tmp_path / "run", resume=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_times_in_other_units_than_the_stores_are_refused(stores, tmp_path):
+    given = replace(plan(stores), units=UnitSystem.MOLECULAR)
+    with pytest.raises(InputError) as error:
+        fit(given, tmp_path / "run", resume=False)
+    assert str(error.value) == f"{stores / 'a.h5'}: is in lj units, the times of the experiment in molecular"
+    fit(replace(plan(stores, steps=1), units=UnitSystem.LJ), tmp_path / "run", resume=False)
