@@ -1,12 +1,13 @@
 """Demo (b): all-atom PEO + LiTFSI; learn from the first half of a trajectory, simulate past its end."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cgsim.analysis import AnalysisSettings, analyze_files
 from cgsim.beads import open_beads, write_beads
-from cgsim.benchmark.demo.table import Comparison, curve_at, find, row
+from cgsim.benchmark.demo.table import Comparison, caveat, curve_at, find, row
 from cgsim.benchmark.report import Manifest, TableRow
 from cgsim.mapping import MappingSettings
 from cgsim.observables.statistics import Estimate
@@ -52,7 +53,8 @@ def compare(folder: Path, rollouts: list[Path]) -> Comparison:
     sources = ("cgsim", "md", "short")
     for species in ("Li", "TFSI", "polymer"):
         ours, true, short_md = (find(documents[s], "self_diffusivity", species) for s in sources)
-        rows.append(row(NAME, f"self-diffusivity of {species}", "cm2/s", ours, true, short_md))
+        note = caveat(documents["md"], "self_diffusivity", species)
+        rows.append(row(NAME, f"self-diffusivity of {species}", "cm2/s", ours, true, short_md, note=note))
     for species in ("Li", "TFSI", "polymer"):
         ours, true, short_md = (curve_at(documents[s], "msd", species, MSD_LAG) for s in sources)
         rows.append(row(NAME, f"MSD of {species} at {MSD_LAG:g} ps", "Angstrom2", ours, true, short_md))
@@ -77,16 +79,16 @@ def compare(folder: Path, rollouts: list[Path]) -> Comparison:
     return Comparison(manifest, documents)
 
 
-def _conductivity(document: dict[str, object], method: str) -> Estimate:
-    figures = [f for f in document["figures"] if f["method"] == f"{method} multi-origin"]  # type: ignore[attr-defined]
+def _conductivity(document: dict[str, Any], method: str) -> Estimate:
+    figures = [f for f in document["figures"] if f["method"] == f"{method} multi-origin"]
     return find({"figures": figures}, "conductivity", "Li+TFSI")
 
 
-def _rdf_difference(reference: dict[str, object], other: dict[str, object], pair: str) -> Estimate:
+def _rdf_difference(reference: dict[str, Any], other: dict[str, Any], pair: str) -> Estimate:
     """Mean absolute difference of two radial distribution functions over all bins; its noise is that of the curves."""
     curves = []
     for document in (reference, other):
-        found = [c for c in document["curves"]["rdf"] if c["species"] == pair]  # type: ignore[index]
+        found = [c for c in document["curves"]["rdf"] if c["species"] == pair]
         curves.append(
             (np.mean([c["rdf"] for c in found], axis=0), np.mean([c["standard_error"] for c in found], axis=0))
         )

@@ -38,6 +38,16 @@ def find(document: dict[str, Any], name: str, species: str, *, system: str | Non
     return Estimate(found[0]["value"], math.nan if error is None else error)
 
 
+def caveat(document: dict[str, Any], name: str, species: str) -> str:
+    """What a reader must know of the MD's figure before comparing with it: the first clause of its warning."""
+    warnings = [
+        f.get("warning", "")
+        for f in document["figures"]
+        if f["name"] == name and f["species"] == species and "multi-origin" in f["method"]
+    ]
+    return f"MD: {warnings[0].split(' (')[0].split(';')[0]}" if warnings and warnings[0] else ""
+
+
 def curve_at(document: dict[str, Any], kind: str, label: str, x: float) -> Estimate:
     """Value of a curve at one abscissa, averaged over the document's systems that have it, linearly interpolated."""
     values, errors = [], []
