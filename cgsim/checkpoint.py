@@ -1,12 +1,13 @@
 """Model files: weights as safetensors, everything else as a JSON card beside them; nothing that can run code."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from cgsim import __version__
@@ -22,6 +23,7 @@ from cgsim.units import UnitSystem
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
+CARD_HASH = "card_sha256"
 
 
 class TrainingSystem(BaseModel):
@@ -98,14 +100,19 @@ class TrainedModel:
 
 
 def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None:
-    """Write ``model.safetensors`` and ``model.json`` into a folder, each atomically, the card last."""
+    """Write ``model.safetensors`` and ``model.json`` into a folder, each atomically, the card last.
+
+    The weights carry the hash of their card, so that the two cannot be mixed up.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights, text = folder / WEIGHTS, folder / CARD
     partial = folder / f".{WEIGHTS}.partial"
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}, partial)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    content = card.model_dump_json(indent=1).encode()
+    save_file(tensors, partial, metadata={CARD_HASH: hashlib.sha256(content).hexdigest()})
     partial.replace(weights)
     partial = folder / f".{CARD}.partial"
-    partial.write_text(card.model_dump_json(indent=1))
+    partial.write_bytes(content)
     partial.replace(text)
 
 
@@ -113,7 +120,7 @@ def load_model(path: Path, device: torch.device) -> TrainedModel:
     """Read a model from its folder (or from either of its two files), ready for evaluation.
 
     Raises:
-        InputError: if a file is missing, no model, newer than this program, or does not fit its card.
+        InputError: if a file is missing, no model, newer than this program, or does not belong to its card.
     """
     folder = path if path.is_dir() else path.parent
     card_path, weights_path = folder / CARD, folder / WEIGHTS
@@ -121,16 +128,21 @@ def load_model(path: Path, device: torch.device) -> TrainedModel:
         if not file.exists():
             raise InputError(f"{file}: no such file; expected the folder of a model made by 'cgsim train'")
     try:
-        card = ModelCard.model_validate_json(card_path.read_text())
-    except (ValidationError, UnicodeDecodeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "not a text file"}
+        content = card_path.read_bytes()
+        card = ModelCard.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{card_path}: not a model card: {where or 'file'}: {first['msg']}") from None
     if card.format_version > FORMAT_VERSION:
         raise InputError(f"{card_path}: format {card.format_version}, this program reads up to {FORMAT_VERSION}")
     model = CoarseGrainedModel(card.model, card.scales, card.vocabulary)
     try:
+        with safe_open(weights_path, "pt") as file:
+            expected = (file.metadata() or {}).get(CARD_HASH)
         model.load_state_dict(load_file(weights_path))
     except (SafetensorError, RuntimeError) as error:
         raise InputError(f"{weights_path}: does not fit its card: {str(error).splitlines()[0]}") from None
+    if expected not in (None, hashlib.sha256(content).hexdigest()):
+        raise InputError(f"{weights_path}: does not belong to its card: one of the two was changed or exchanged")
     return TrainedModel(model.to(device).eval(), card)

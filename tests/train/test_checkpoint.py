@@ -1,0 +1,168 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from systems import electrolyte, trained_model
+
+from cgsim.checkpoint import TrainedModel, load_model, save_model
+from cgsim.errors import InputError
+from cgsim.mapping import MappingSettings
+from cgsim.models.dynamics import DynamicsSettings
+from cgsim.models.embedding import EmbeddingSettings
+from cgsim.models.model import ModelSettings
+from cgsim.models.network import NetworkSettings
+from cgsim.models.refiner import RefinerSettings
+
+CPU = torch.device("cpu")
+NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
+
+
+def a_model(**changes) -> TrainedModel:
+    settings = ModelSettings.model_validate(
+        {
+            "lag_time": 15.0,
+            "embedding": EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4),
+            "dynamics": DynamicsSettings(network=NETWORK),
+            "refiner": RefinerSettings(network=NETWORK),
+            **changes,
+        }
+    )
+    return trained_model(settings, [electrolyte()], MappingSettings())
+
+
+@pytest.fixture
+def saved(tmp_path):
+    trained = a_model()
+    save_model(tmp_path / "model", trained.model, trained.card)
+    return trained, tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"refiner": None},
+        {
+            "dynamics": DynamicsSettings(
+                network=NETWORK.model_copy(update={"kind": "plain"}), cutoff=7.0, noise="independent"
+            )
+        },
+        {"history_offsets": (0,), "normalize": False},
+    ],
+    ids=["infinite cutoff", "no refiner", "plain", "no history"],
+)
+def test_saved_model_is_the_same_to_the_last_bit(tmp_path, changes):
+    trained = a_model(**changes)
+    save_model(tmp_path / "model", trained.model, trained.card)
+    loaded = load_model(tmp_path / "model", CPU)
+    assert loaded.card == trained.card
+    assert not loaded.model.training
+    before, after = trained.model.state_dict(), loaded.model.state_dict()
+    assert before.keys() == after.keys()
+    for name in before:
+        assert torch.equal(before[name], after[name]), name
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["model.json", "model.safetensors"]
+
+
+def test_model_is_found_by_its_folder_or_either_file(saved):
+    trained, folder = saved
+    for path in (folder, folder / "model.json", folder / "model.safetensors"):
+        assert load_model(path, CPU).card == trained.card
+
+
+def test_card_is_plain_json(saved):
+    _, folder = saved
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    card = json.loads((folder / "model.json").read_text(), parse_constant=refuse)
+    assert card["units"] == "molecular"
+    assert card["model"]["dynamics"]["cutoff"] == "Infinity"
+
+
+def refused(path) -> str:
+    with pytest.raises(InputError) as error:
+        load_model(path, CPU)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_model_is_refused(tmp_path, saved):
+    expected = "no such file; expected the folder of a model made by 'cgsim train'"
+    assert refused(tmp_path / "none") == f"{tmp_path / 'none'}: {expected}"
+    _, folder = saved
+    (folder / "model.safetensors").unlink()
+    assert refused(folder) == f"{folder / 'model.safetensors'}: {expected}"
+    (folder / "model.json").unlink()
+    assert refused(folder) == f"{folder / 'model.json'}: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda card: card.pop("scales"), "not a model card: scales: Field required"),
+        (lambda card: card.update(color="red"), "not a model card: color: Extra inputs are not permitted"),
+        (
+            lambda card: card["model"].update(lag_time=-1),
+            "not a model card: model.lag_time: Input should be greater than 0",
+        ),
+        (lambda card: card.update(format_version=99), "format 99, this program reads up to 1"),
+        (lambda card: card.update(units="imperial"), "not a model card: units: Input should be 'molecular' or 'lj'"),
+    ],
+    ids=["missing key", "unknown key", "impossible value", "from the future", "unknown units"],
+)
+def test_changed_card_is_refused(saved, change, message):
+    _, folder = saved
+    card = json.loads((folder / "model.json").read_text())
+    change(card)
+    (folder / "model.json").write_text(json.dumps(card))
+    assert refused(folder) == f"{folder / 'model.json'}: {message}"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[1, 2]"])
+def test_file_that_is_no_card_is_refused(saved, content):
+    _, folder = saved
+    (folder / "model.json").write_bytes(content)
+    assert refused(folder).startswith(f"{folder / 'model.json'}: not a model card: ")
+
+
+def test_weights_that_do_not_fit_their_card_are_refused(saved):
+    _, folder = saved
+    path = folder / "model.safetensors"
+    whole = path.read_bytes()
+    weights = {name: value.clone() for name, value in load_file(path).items()}
+    fewer = {name: value for name, value in weights.items() if "std_readout" not in name}
+    wider = {
+        name: torch.cat([value, value]) if "std_readout.2.bias" in name else value for name, value in weights.items()
+    }
+    for damage in (b"", b"not weights", whole[: len(whole) // 2]):
+        path.write_bytes(damage)
+        assert refused(folder).startswith(f"{path}: does not fit its card: ")
+    for changed in (fewer, wider):
+        save_file(changed, path)
+        assert refused(folder).startswith(f"{path}: does not fit its card: ")
+
+
+def test_weights_and_card_that_do_not_belong_together_are_refused(tmp_path, saved):
+    """Weights of the right shapes from elsewhere would run without a word, and be wrong; so would a changed scale."""
+    _, folder = saved
+    message = f"{folder / 'model.safetensors'}: does not belong to its card: one of the two was changed or exchanged"
+    card = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(card.replace('"own_error": 0.5', '"own_error": 0.25'))
+    assert refused(folder) == message
+    (folder / "model.json").write_text(card)
+    other = a_model(lag_time=30.0)
+    save_model(tmp_path / "other", other.model, other.card)
+    (tmp_path / "other" / "model.safetensors").replace(folder / "model.safetensors")
+    assert refused(folder) == message
+
+
+def test_model_of_unknown_architecture_is_refused_without_running_anything(saved):
+    _, folder = saved
+    card = json.loads((folder / "model.json").read_text())
+    card["model"]["dynamics"]["network"]["kind"] = "transformer"
+    (folder / "model.json").write_text(json.dumps(card))
+    assert "model.dynamics.network.kind" in refused(folder)
