@@ -17,6 +17,8 @@ from cgsim.trajectory.writer import StoreWriter
 
 MAPPING_DOCUMENT = "mapping"
 FRAMES_AT_A_TIME = 500
+PIECE_BYTES = 256 * 2**20
+BYTES_PER_ATOM = 72  # positions and images as stored, and unwrapped in double precision twice
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,18 @@ class BeadStore:
         return self.store.system if self.is_mapped else self.mapping.bead_system(self.atoms)
 
     def read(self, frames: slice = slice(None)) -> Trajectory:
-        """Bead trajectory of some frames.
+        """Bead trajectory of some frames; atoms are mapped piece by piece, so that only the beads need memory.
 
         Raises:
             InputError: if a bead bond reaches across half the cell, so that its nearest image is not defined.
         """
-        return self._check(self.store.read(frames) if self.is_mapped else self._map(self.store.read(frames)))
+        if self.is_mapped:
+            return self._check(self.store.read(frames))
+        start, stop, step = frames.indices(self.store.n_frames)
+        stride = step * max(1, PIECE_BYTES // (BYTES_PER_ATOM * max(1, self.atoms.n_particles)))
+        starts = range(start, stop, stride) or [start]
+        pieces = [self._map(self.store.read(slice(first, min(stop, first + stride), step))) for first in starts]
+        return self._check(_join(pieces))
 
     def chunks(self) -> Iterator[Trajectory]:
         """Bead trajectory piece by piece, in bounded memory."""
@@ -88,6 +96,14 @@ class BeadStore:
                 f"{self.atoms.units.length} long, more than half the cell: use smaller beads or a larger cell"
             )
         return trajectory
+
+
+def _join(pieces: list[Trajectory]) -> Trajectory:
+    """Pieces that follow each other as one trajectory."""
+    if len(pieces) == 1:
+        return pieces[0]
+    names = ("wrapped_positions", "image_flags", "cell", "time")
+    return Trajectory(pieces[0].system, *(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
 def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals: int | None) -> int:
