@@ -180,7 +180,6 @@ def test_a_table_in_the_manifest_is_shown_as_it_is(run: Path, tmp_path: Path) ->
             "Verdict": "–",
             "Short MD": "0.5",
             "in errors 2": "–",
-            "Note": "[1]",
         }
     ]
     assert "a note" in page.text
@@ -200,11 +199,14 @@ def test_what_is_missing_is_said_in_the_page(run: Path, tmp_path: Path) -> None:
         assert sentence in page.text
 
 
-def test_a_training_folder_without_manifest_shows_its_curves(tmp_path: Path) -> None:
-    folder = tmp_path / "training"
+def training_folder(folder: Path) -> Path:
     folder.mkdir()
     (folder / "metrics.csv").write_text("step,epoch,train/loss,train/score\n9,0,3.5,0\n19,1,,0\n29,2,2.25,0\n,,,\n")
-    page = report_of(folder)
+    return folder
+
+
+def test_a_training_folder_without_manifest_shows_its_curves(tmp_path: Path) -> None:
+    page = report_of(training_folder(tmp_path / "training"))
     training = [v for t, n, v in page.attributes if t == "svg" and n == "aria-label"]
     assert training == ["loss during training; last values: train 2.25."]  # a loss that is always 0 is off
     assert "No rollouts in" in page.text
@@ -249,10 +251,13 @@ def test_a_trained_model_is_shown_with_its_data_settings_and_commands(run: Path,
     assert yaml.safe_load(page.blocks[0]) == trained.card.experiment
 
 
-def test_several_runs_share_one_page(run: Path, tmp_path: Path) -> None:
-    write_report([run, run], tmp_path / "both.html")
+def test_several_runs_share_one_page(tmp_path: Path) -> None:
+    folders = [training_folder(tmp_path / name) for name in ("first", "second")]
+    write_report(folders, tmp_path / "both.html")
     page = Page((tmp_path / "both.html").read_text(encoding="utf-8"))
     assert page.sections == [f"run{k}-{name}" for k in (1, 2) for name in SECTIONS]
+    targets = {value for tag, name, value in page.attributes if tag == "a" and name == "href"}
+    assert {"#run1", "#run2"} <= targets
 
 
 BAD = {
@@ -294,9 +299,10 @@ def test_an_output_in_a_missing_directory_is_refused_before_any_work(run: Path, 
 
 
 def test_the_command_writes_the_page(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["cgsim", "report", str(run), "-o", str(tmp_path / "out.html")])
+    folder = training_folder(tmp_path / "training")
+    monkeypatch.setattr(sys, "argv", ["cgsim", "report", str(folder), "-o", str(tmp_path / "out.html")])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 0

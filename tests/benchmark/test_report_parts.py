@@ -50,7 +50,7 @@ def test_errors_of_independent_values_add_in_squares() -> None:
         (3.0, 6.0, Verdict.UNRESOLVED),
     ],
 )
-def test_verdicts_follow_the_rule_below_the_table(value: float, error: float, verdict: Verdict) -> None:
+def test_verdicts_follow_the_rule_beside_the_table(value: float, error: float, verdict: Verdict) -> None:
     assert deviation(value, error, 10.0, 0.1).verdict is verdict
 
 

@@ -12,7 +12,7 @@ UNRESOLVED = 0.5  # of the MD's value: a combined error beyond this cannot tell 
 
 
 class Verdict(StrEnum):
-    """What a deviation says; the rule stands below the table of the page."""
+    """What a deviation says; the rule stands beside the table of the page."""
 
     AGREES = "agrees"
     CLOSE = "close"
@@ -135,17 +135,19 @@ def verdict_sentence(rows: tuple[ComparedRow, ...]) -> str:
     if not ours:
         return "No figure can be compared: it takes a rollout and a reference MD, both with errors."
     parts = [f"{ours.count(Verdict.AGREES)} of {len(ours)} figures agree with the MD within two combined errors"]
-    others: tuple[tuple[Verdict, str], ...] = (
+    counted: tuple[tuple[Verdict, str], ...] = (
         (Verdict.CLOSE, f"{{n}} differ by less than {CLOSE:g} %"),
         (Verdict.OFF, "{n} off by two to three errors"),
         (Verdict.POOR, "{n} poor, off by more"),
         (Verdict.UNRESOLVED, "{n} not resolved"),
     )
-    for verdict, text in others:
+    for verdict, text in counted:
         if n := ours.count(verdict):
             parts.append(text.format(n=n))
     short: list[Verdict] = [r.short_md.verdict for r in rows if r.short_md.verdict is not Verdict.UNKNOWN]
     sentence = "; ".join(parts) + "."
+    if others := len([r for r in rows if r.cgsim.verdict is Verdict.UNKNOWN and r.row.cgsim is not None]):
+        sentence += f" {others} more cannot be judged, because the MD gives no value or no error."
     if short:
         counts = [f"{n} {word.replace('agrees', 'agree')}" for word in Verdict if word and (n := short.count(word))]
         sentence += f" The short MD's {len(short)} estimates: {', '.join(counts)}."

@@ -1,7 +1,6 @@
 """What rollouts, MD and short MD say about one system: the same analysis of the same beads, each with its errors."""
 
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,12 @@ import numpy as np
 
 from cgsim.analysis import AnalysisSettings, analyze_files
 from cgsim.analysis.source import read_mapping
-from cgsim.beads import MAPPING_DOCUMENT, BeadStore
+from cgsim.beads import MAPPING_DOCUMENT, BeadStore, open_beads, write_beads
 from cgsim.benchmark.report.collect import Run, SystemFiles
 from cgsim.benchmark.report.manifest import TableRow
 from cgsim.errors import InputError
-from cgsim.trajectory import Trajectory
-from cgsim.trajectory.store import StoreWriter, TrajectoryStore
+from cgsim.mapping import Mapping, MappingSettings
+from cgsim.trajectory.store import TrajectoryStore
 
 CGSIM, MD, SHORT_MD = "cgsim", "MD", "short MD"
 SOURCES = (CGSIM, MD, SHORT_MD)
@@ -67,12 +66,14 @@ class Measured:
 
 
 def measure(system: SystemFiles, run: Run) -> Measured:
-    """Analyse all stores of a system as the beads of its rollouts."""
+    """Analyse all stores of a system as the beads of its rollouts, or of the model where there is no rollout."""
     problems: list[str] = []
     results: dict[str, Document] = {}
     rollouts = tuple(path for path in system.rollouts if TrajectoryStore(path).n_frames > 1)
     if len(rollouts) < len(system.rollouts):
         problems.append(f"{system.name}: a rollout broke at its first step and is left out.")
+    of_model = run.model.card.mapping if run.model else MappingSettings()
+    mapping = read_mapping(rollouts[0]) if rollouts else of_model
     whole = AnalysisSettings(replicas=True, between_molecules=True)
     relaxed = replace(whole, equilibration=run.manifest.equilibration)
     end = run.manifest.short_md_end
@@ -87,35 +88,32 @@ def measure(system: SystemFiles, run: Run) -> Measured:
             continue
         try:
             with tempfile.TemporaryDirectory() as folder:
-                seen = [_as_beads(path, rollouts, Path(folder), until) for path in paths]
+                seen = [_as_beads(path, mapping, Path(folder), until) for path in paths]
                 results[source] = analyze_files(seen, settings)
         except InputError as error:
             problems.append(f"{system.name}: {source} could not be analysed: {error}.")
     return Measured(system.name, results, tuple(problems))
 
 
-def _as_beads(path: Path, rollouts: tuple[Path, ...], folder: Path, end: float) -> Path:
-    """A store as one of the beads of the rollouts and only up to ``end``; mapped once for all passes over it.
+def _as_beads(path: Path, mapping: Mapping | MappingSettings, folder: Path, end: float) -> Path:
+    """A store as one of beads and only up to ``end``; mapped once for all passes over it.
 
-    Stores of beads, and of atoms that have no rollout to be compared with, are not mapped.
+    Args:
+        path: of atoms, or of beads, which keep their own mapping.
+        mapping: how atoms become beads.
+        folder: where to write, if something has to be written.
+        end: time from the first frame.
     """
     store = TrajectoryStore(path)
-    has_to_be_mapped = bool(rollouts) and MAPPING_DOCUMENT not in store.documents
-    if not has_to_be_mapped and store.time[-1] - store.time[0] <= end:
+    is_mapped = MAPPING_DOCUMENT in store.documents
+    if is_mapped and store.time[-1] - store.time[0] <= end:
         return path
-    system, atoms, documents = store.system, store.atoms, store.documents
-    pieces: Callable[[], Iterator[Trajectory]] = store.chunks
-    if has_to_be_mapped:
-        beads = BeadStore(store, store.system, read_mapping(rollouts[0]), is_mapped=False)
-        system, atoms, documents, pieces = beads.beads, beads.atoms, beads.documents(), beads.chunks
-    target = folder / path.name
-    with StoreWriter(target, system, atoms=atoms, documents=documents) as writer:
-        for piece in pieces():
-            inside = piece.time - store.time[0] <= end * (1 + 1e-9)
-            writer.append(piece[: int(inside.sum())])
-            if not inside.all():
-                break
-    return target
+    if isinstance(mapping, Mapping) and not is_mapped:
+        beads = BeadStore(store, store.system, mapping, is_mapped=False)
+    else:
+        beads = open_beads(path, mapping if isinstance(mapping, MappingSettings) else MappingSettings())
+    write_beads(beads, folder / path.name, 0.0, end, None)
+    return folder / path.name
 
 
 def table_rows(measured: list[Measured]) -> tuple[TableRow, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from cgsim.benchmark.report.compare import AGREES_WITHIN, ComparedRow, Overall
 from cgsim.benchmark.report.curves import log_ticks
 from cgsim.benchmark.report.style import CGSIM, INK, MD, MUTED, RULE, SHORT_MD, WIDE, Panel, plot
-from cgsim.benchmark.report.text import pretty_unit
+from cgsim.benchmark.report.text import pretty_name, pretty_unit
 from cgsim.typing import Array
 
 FARTHEST = 6.0  # combined errors; what lies beyond is drawn at the edge
@@ -24,6 +24,7 @@ def deviation_panel(rows: tuple[ComparedRow, ...]) -> Panel | None:
     single = len(known) <= MOST_LINES
     several = len({r.row.system for r in known}) > 1
     names = {id(r): f"{r.row.system}: {r.row.figure}" if single and several else r.row.figure for r in known}
+    names = {key: pretty_name(name) for key, name in names.items()}
     lines = list(dict.fromkeys(names.values()))
     alt = "Deviations of rollouts from MD in units of the combined error: " + ", ".join(
         f"{r.row.figure} of {r.row.system} {r.cgsim.sigmas:+.1f}" for r in known if math.isfinite(r.cgsim.sigmas)
@@ -54,10 +55,10 @@ def parity_panels(rows: tuple[ComparedRow, ...], figures: tuple[Overall, ...]) -
     for one in figures:
         same = [r.row for r in rows if r.row.figure == one.figure and r.row.md is not None]
         unit = pretty_unit(same[0].unit)
-        note = f"mean deviation: cgsim {one.cgsim_bias:+.1f} %"
-        note += f", short MD {one.short_md_bias:+.1f} %" if math.isfinite(one.short_md_bias) else ""
+        note = f"mean deviation: cgsim {one.cgsim_bias:+.1f}\u00a0%"
+        note += f", short MD {one.short_md_bias:+.1f}\u00a0%" if math.isfinite(one.short_md_bias) else ""
         alt = f"{one.figure} from rollouts over that from MD for {one.n_systems} systems; {note}."
-        with plot(one.figure, alt, note=note.replace("-", "−")) as sheet:
+        with plot(pretty_name(one.figure), alt, note=note.replace("-", "−")) as sheet:
             axes = sheet.axes
             for row in same:
                 for value, error, color, face in (

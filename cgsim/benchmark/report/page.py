@@ -18,6 +18,7 @@ from cgsim.benchmark.report.drawing import mapping_panels
 from cgsim.benchmark.report.measure import CGSIM, MD, SHORT_MD, Measured, measure, table_rows
 from cgsim.benchmark.report.style import DARK, LIGHT, Panel
 from cgsim.benchmark.report.table import Table
+from cgsim.benchmark.report.text import join
 from cgsim.errors import InputError
 from cgsim.trajectory.writer import disk_errors
 
@@ -35,6 +36,7 @@ class Block:
     code: str = ""
     legend: tuple[tuple[str, str], ...] = ()  # CSS classes of a swatch, and what it stands for
     is_wide: bool = False
+    is_tall: bool = False  # the table scrolls in a box of its own
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Article:
     key: str
     title: str
     lead: str
+    verdict: str
     missing: tuple[str, ...]
     sections: tuple[Section, ...] = field(default_factory=tuple)
 
@@ -97,7 +100,7 @@ def _article(key: str, run: Run, progress: Progress) -> Article:
         measured.append(measure(system, run))
     progress("drawing", 0.8)
     rollouts = made.rollouts_of(run)
-    problems = tuple(problem for one in measured for problem in one.problems)
+    missing = (*run.missing, *(problem for one in measured for problem in one.problems))
     sections = (
         _summary(run, measured),
         _data(run),
@@ -114,7 +117,7 @@ def _article(key: str, run: Run, progress: Progress) -> Article:
     )
     task = f"{run.manifest.task}. " if run.manifest.task else ""
     lead = f"{task.capitalize()}Run folder {run.folder}." + (f" Model {run.model.card.name}." if run.model else "")
-    return Article(key, run.title, lead, (*run.missing, *problems), sections)
+    return Article(key, run.title, lead, sections[0].blocks[0].text if sections[0].blocks else "", missing, sections)
 
 
 def _summary(run: Run, measured: list[Measured]) -> Section:
@@ -140,7 +143,7 @@ def _data(run: Run) -> Section:
         ("The model was trained on", tables.training_data(run)),
         ("This page compares", tables.evaluation_data(run)),
     ]
-    blocks = tuple(Block(text=f"{text}:", table=one) for text, one in found if one is not None)
+    blocks = tuple(Block(text=f"{text}:", table=one, is_tall=len(one.rows) > 20) for text, one in found if one)
     return Section("data", "Data", blocks, "Neither a model card nor a trajectory tells what the data were.")
 
 
@@ -276,7 +279,7 @@ def _render(articles: list[Article]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["svg"] = Markup
-    title = articles[0].title if len(articles) == 1 else f"{len(articles)} runs"
+    title = join([article.title for article in articles]) if len(articles) < 4 else f"{len(articles)} runs"
     written = datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     template = environment.get_template("page.html")
     return template.render(title=title, articles=articles, version=__version__, written=written, light=LIGHT, dark=DARK)

@@ -61,7 +61,7 @@ def speed_table(run: Run, rollouts: list[Rollout]) -> Table | None:
         names = some(list(dict.fromkeys(m.system for m in members)))
         seconds = members[0].document.get("seconds")
         wall = f"{seconds:.3g} s" if seconds else DASH
-        rows.append([f"cgsim: {names}", str(side_by_side), wall, each, total, *ratio])
+        rows.append([f"cgsim: {names}", str(side_by_side), wall, each, total, *(ratio if md else ())])
     if md:
         units = UnitSystem.LJ if "tau" in md.unit else UnitSystem.MOLECULAR
         name = f"{md.engine}{f', {md.machine}' if md.machine else ''}"
@@ -73,8 +73,7 @@ def speed_table(run: Run, rollouts: list[Rollout]) -> Table | None:
         "Wall time>",
         "Each a day>",
         "All a day>",
-        "Each against MD>",
-        "All against MD>",
+        *(("Each against MD>", "All against MD>") if md else ()),
     ]
     return table(head, rows) if rows else None
 
@@ -153,12 +152,12 @@ def commands(run: Run, rollouts: list[Rollout]) -> str:
     lines = []
     if run.model is not None and run.model.card.experiment:
         lines += ["# experiment.yaml: the settings above", _command("train", "experiment.yaml", "-o", folder)]
-    done: set[str] = set()
+    batches: dict[tuple[str, float], list[Rollout]] = {}
     for one in rollouts:
-        settings = one.document.get("settings")
-        if settings and (line := _simulate_command(folder, one, settings)) not in done:
-            done.add(line)
-            lines.append(line)
+        if "settings" in one.document:
+            key = (_yaml(one.document["settings"]), float(one.document.get("seconds", 0.0)))
+            batches.setdefault(key, []).append(one)
+    lines += [_simulate_command(folder, batch) for batch in batches.values()]
     for system in run.systems:
         if system.rollouts:
             results = folder / f"results-{system.name}.json"
@@ -171,8 +170,11 @@ def commands(run: Run, rollouts: list[Rollout]) -> str:
     return "\n".join(lines)
 
 
-def _simulate_command(folder: Path, one: Rollout, settings: dict[str, Any]) -> str:
-    unit = "ps" if one.units is UnitSystem.MOLECULAR else "tau"
+def _simulate_command(folder: Path, batch: list[Rollout]) -> str:
+    """The command that made rollouts which ran side by side."""
+    one = batch[0]
+    settings, unit = one.document["settings"], "ps" if one.units is UnitSystem.MOLECULAR else "tau"
+    starts = list(dict.fromkeys(str(r.document.get("start", "START")) for r in batch))
     begin, replicas = settings.get("begin"), settings.get("replicas", 1)
     options: list[Any] = ["--time", f"{settings['time']:g}{unit}"]
     if begin is not None and np.isfinite(float(begin)):
@@ -180,9 +182,9 @@ def _simulate_command(folder: Path, one: Rollout, settings: dict[str, Any]) -> s
     if replicas > 1:
         options += ["--replicas", replicas]
     options += ["--seed", settings.get("seed", 0)]
-    start = one.document.get("start", "START")
-    stem = one.path.stem.removesuffix(f"-r{one.document.get('replica', 0)}") if replicas > 1 else one.path.stem
-    return _command("simulate", folder / "model", start, *options, "-o", one.path.with_name(f"{stem}.h5"))
+    stem = one.path.stem.removesuffix(f"-r{one.document.get('replica', 0)}" if replicas > 1 else "")
+    stem = stem.removesuffix(f"-{Path(starts[0]).stem}" if len(starts) > 1 else "")
+    return _command("simulate", folder / "model", *starts, *options, "-o", one.path.with_name(f"{stem}.h5"))
 
 
 def _command(verb: str, *words: Any) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: its text, and a CSS class that says how it is set."""
+    """One cell of a table: its text, a CSS class that says how it is set, and the number of its footnote."""
 
     text: str
     style: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from cgsim.benchmark.report.text import (
     common_exponent,
     power_of_ten,
     pretty_change,
+    pretty_name,
     pretty_unit,
     pretty_value,
     some,
@@ -39,13 +40,13 @@ def figures_table(rows: tuple[ComparedRow, ...]) -> Table:
     lines, named = [], set[str]()
     for r in sorted(rows, key=lambda r: order.index(r.row.figure)):
         row = r.row
-        mark = f"[{notes.index(row.note) + 1}]" if row.note else ""
-        shift = common_exponent(max(abs(row.md or 0.0), abs(row.cgsim or 0.0)))
+        mark = str(notes.index(row.note) + 1) if row.note else ""
+        shift = common_exponent(max(abs(row.md or 0.0), abs(row.cgsim or 0.0), row.cgsim_error or 0.0))
         unit = pretty_unit(row.unit)
         lines.append(
             (
-                Cell(row.figure, "name" if row.figure not in named else "name quiet"),
-                *((Cell(row.system),) if several else ()),
+                Cell(pretty_name(row.figure), "name" if row.figure not in named else "name quiet", mark),
+                *((Cell(row.system, "unit"),) if several else ()),
                 Cell(f"{power_of_ten(shift)} {unit}" if shift else unit, "unit"),
                 Cell(pretty_value(row.cgsim, row.cgsim_error, shift), "number ours"),
                 Cell(pretty_value(row.md, row.md_error, shift), "number"),
@@ -54,12 +55,10 @@ def figures_table(rows: tuple[ComparedRow, ...]) -> Table:
                 Cell(r.cgsim.verdict.value or DASH, f"verdict {_style(r.cgsim.verdict)}"),
                 Cell(pretty_value(row.short_md, row.short_md_error, shift), "number quiet"),
                 Cell(pretty_change(r.short_md.sigmas, "σ"), f"number quiet {_style(r.short_md.verdict)}"),
-                *((Cell(mark, "quiet"),) if notes else ()),
             )
         )
         named.add(row.figure)
     names: tuple[str, ...] = ("Unit", "cgsim", "MD", "Deviation", "in errors", "Verdict", "Short MD", "in errors")
-    names += ("Note",) if notes else ()
     head = ("Figure", *(("System",) if several else ()), *names)
     return Table(head, tuple(lines), tuple(notes))
 
@@ -173,7 +172,7 @@ def overall_table(across: tuple[Overall, ...]) -> Table:
     """Mean deviations over systems, ours and the short MD's."""
     rows = [
         [
-            a.figure,
+            pretty_name(a.figure),
             str(a.n_systems),
             *map(_percent, (a.cgsim_bias, a.short_md_bias)),
             *map(_size, (a.cgsim_error, a.short_md_error)),

@@ -1,6 +1,7 @@
 """Numbers, errors and units as a reader wants to see them."""
 
 import math
+import re
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _UNITS = {
@@ -23,6 +24,11 @@ def pretty_unit(unit: str) -> str:
     return _UNITS.get(unit, unit)
 
 
+def pretty_name(name: str) -> str:
+    """``"<Rg^2>"`` becomes ``"⟨Rg²⟩"``."""
+    return re.sub(r"<([^<>]+)>", r"⟨\1⟩", name).replace("^2", "²").replace("log10", "log₁₀")
+
+
 def power_of_ten(exponent: int) -> str:
     """``"10⁻⁶"``."""
     return "10" + str(exponent).translate(_SUPERSCRIPTS)
@@ -33,7 +39,7 @@ def common_exponent(value: float | None) -> int:
     if not value or not math.isfinite(value):
         return 0
     exponent = math.floor(math.log10(abs(value)))
-    return exponent if exponent < -2 or exponent > 4 else 0
+    return exponent if exponent < -1 or exponent > 4 else 0
 
 
 def pretty_value(value: float | None, error: float | None, shift: int = 0) -> str:
