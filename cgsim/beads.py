@@ -16,7 +16,7 @@ from cgsim.trajectory.store import TrajectoryStore
 from cgsim.trajectory.writer import StoreWriter
 
 MAPPING_DOCUMENT = "mapping"
-FRAMES_AT_A_TIME = 500
+PIECE_BYTES = 64 * 2**20
 PIECE_BYTES = 256 * 2**20
 BYTES_PER_ATOM = 72  # positions and images as stored, and unwrapped in double precision twice
 
@@ -128,8 +128,9 @@ def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals
         raise InputError(f"{beads.store.path}: no frame between {begin:g} and {end:g}; the file ends at {since[-1]:g}")
     documents = beads.documents()
     with StoreWriter(path, beads.beads, atoms=beads.atoms, documents=documents, decimals=decimals) as writer:
-        for start in range(int(kept[0]), int(kept[-1]) + 1, FRAMES_AT_A_TIME):
-            stop = min(start + FRAMES_AT_A_TIME, int(kept[-1]) + 1)
+        per_piece = max(1, PIECE_BYTES // (24 * beads.store.system.n_particles))
+        for start in range(int(kept[0]), int(kept[-1]) + 1, per_piece):
+            stop = min(start + per_piece, int(kept[-1]) + 1)
             writer.append(beads.read(slice(start, stop)))
     return len(kept)
 
