@@ -139,12 +139,14 @@ def _summary(run: Run, measured: list[Measured]) -> Section:
 
 
 def _data(run: Run) -> Section:
-    found = [
-        ("The model was trained on", tables.training_data(run)),
-        ("This page compares", tables.evaluation_data(run)),
-    ]
-    blocks = tuple(Block(text=f"{text}:", table=one, is_tall=len(one.rows) > 20) for text, one in found if one)
-    return Section("data", "Data", blocks, "Neither a model card nor a trajectory tells what the data were.")
+    blocks = []
+    if (trained := tables.training_data(run)) is not None:
+        n = len(trained.rows)
+        text = f"The model was trained on {f'{n} trajectories' if n > 1 else 'one trajectory'}:"
+        blocks.append(Block(text=text, table=trained, is_tall=n > 20))
+    if (compared := tables.evaluation_data(run)) is not None:
+        blocks.append(Block(text="This page compares:", table=compared))
+    return Section("data", "Data", tuple(blocks), "Neither a model card nor a trajectory tells what the data were.")
 
 
 def _mapping(run: Run) -> Section:
