@@ -17,7 +17,8 @@ class Calibration(BaseModel):
     Attributes:
         own_error: root mean square error per axis of the dynamics GNN's draws, length; what ``start: matched`` means.
         noise_scale: [classes], factor on the noise of the draws that gives refined displacements the variance of the
-            data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner.
+            data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner
+            and with the published schedule.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

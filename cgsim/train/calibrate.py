@@ -38,7 +38,7 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     gaussian, _ = model.dynamics(batch, history, build_graph(history[:, -1], batch, model.settings.dynamics.cutoff))
     drawn = gaussian.sample(torch.Generator(device=device).manual_seed(seed)) * model.dynamics.normalization.reference
     own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())
-    if model.refiner is None:
+    if model.refiner is None or sampler.method == "published":  # the published draws are not rescaled
         return Calibration(own_error=own_error, noise_scale=(1.0,) * len(model.scales.class_names))
     scales = torch.ones(len(model.scales.class_names), device=device)
     for _ in range(N_ITERATIONS):
