@@ -160,6 +160,7 @@ def run(words, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_first_use_of_the_readme_runs_as_it_stands(tmp_path):
     for name in ("data", "configs"):
         (tmp_path / name).symlink_to(ROOT / name)

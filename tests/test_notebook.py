@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "quickstart.ipynb"
-LONGEST_CELL = 300  # s, on a loaded machine; alone it takes about a minute in all
+LONGEST_CELL = 900  # s, on a loaded machine; alone the whole notebook takes less than a minute
 
 
 def test_notebook_ships_without_outputs():
@@ -22,7 +22,7 @@ def test_notebook_ships_without_outputs():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("ignore")  # of the Jupyter machinery; the cells run in a process of their own
 def test_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     for name in ("data", "configs"):
