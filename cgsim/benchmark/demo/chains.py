@@ -40,7 +40,7 @@ def compare(folder: Path, rollouts: dict[str, list[Path]]) -> Comparison:
     """
     md = {name: REFERENCE / f"{name}.h5" for name in rollouts}
     short = short_stores(folder)
-    settings = AnalysisSettings(rdf_cutoff=None)
+    settings = AnalysisSettings()
     later = AnalysisSettings(equilibration=f"{RELAXATION:g} tau")
     documents = {
         "md": analyze_files(list(md.values()), settings),
@@ -69,6 +69,7 @@ def compare(folder: Path, rollouts: dict[str, list[Path]]) -> Comparison:
     manifest = Manifest(
         title=TITLE,
         task="chains",
+        equilibration=f"{RELAXATION:g} tau",
         md={name: str(path.resolve()) for name, path in md.items()},
         rollouts={name: tuple(str(p.relative_to(folder)) for p in paths) for name, paths in rollouts.items()},
         short_md={name: str(path.relative_to(folder)) for name, path in short.items()},
