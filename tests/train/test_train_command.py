@@ -108,7 +108,15 @@ def test_train_and_simulate_from_the_shell(folder):
 @pytest.mark.slow
 def test_interrupted_training_says_so_and_can_be_resumed(folder):
     command = [*PROGRAM, "train", "tiny.yaml", "-o", "run", "--set", "training.steps=100000"]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts its background jobs deaf to interrupts, and they pass it on to the tests that they run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     checkpoint = folder / "run" / "checkpoints" / "last.ckpt"
     begun = time.monotonic()
     while not checkpoint.exists() and time.monotonic() - begun < 120:
