@@ -229,7 +229,9 @@ def trained_model(
         units=atoms[0].units,
         model=settings,
         mapping=mapping,
-        sampler=SamplerSettings(n_levels=2, guard=False),  # the guard has endless work with a random model
+        sampler=SamplerSettings(
+            method="ancestral", n_levels=2, guard=False
+        ),  # the guard has endless work with a random model
         calibration=Calibration(own_error=0.5, noise_scale=(1.0,) * n),
         atom_types=model.vocabulary.atom_types,
         bond_types=model.vocabulary.bond_types,

@@ -81,13 +81,16 @@ def interrupt_at(step: int, monkeypatch) -> None:
     monkeypatch.setattr(TrainingModule, "training_step", interrupted)
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.7], ids=["last weights", "averaged weights"])
-@pytest.mark.parametrize(("stop", "held_out"), [(5, True), (8, False)], ids=["amid an epoch", "at its end"])
+@pytest.mark.parametrize(
+    ("stop", "averaging", "held_out", "refiner"),
+    [(5, 0.7, True, True), (8, 0.7, False, False), (8, 0.0, False, False)],
+    ids=["amid an epoch", "at its end", "without averaging"],
+)
 def test_training_resumed_after_an_interruption_gives_the_same_bits(
-    stores, tmp_path, monkeypatch, averaging, stop, held_out
+    stores, tmp_path, monkeypatch, stop, averaging, held_out, refiner
 ):
     noise = HistoryNoise(largest=0.1)
-    given = plan(stores, held_out=held_out, refiner=True, averaging=averaging, history_noise=noise)
+    given = plan(stores, held_out=held_out, refiner=refiner, averaging=averaging, history_noise=noise)
     fit(given, tmp_path / "whole", resume=False)
     handler = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patched:
@@ -104,17 +107,17 @@ def test_training_resumed_after_an_interruption_gives_the_same_bits(
 
 def test_training_is_a_function_of_its_settings_alone(stores, tmp_path):
     torch.manual_seed(123)
-    fit(plan(stores), tmp_path / "one", resume=False)
+    fit(plan(stores, steps=5), tmp_path / "one", resume=False)
     torch.manual_seed(321)
-    fit(plan(stores, held_out=True), tmp_path / "two", resume=False)
-    fit(plan(stores, seed=1), tmp_path / "three", resume=False)
+    fit(plan(stores, steps=5, held_out=True), tmp_path / "two", resume=False)
+    fit(plan(stores, steps=5, seed=1), tmp_path / "three", resume=False)
     assert_equal(weights(tmp_path / "one"), weights(tmp_path / "two"))
     assert any(not torch.equal(a, b) for a, b in zip(weights(tmp_path / "one").values(),
                                                     weights(tmp_path / "three").values(), strict=True))  # fmt: skip
 
 
 def test_saved_weights_are_the_moving_average_of_the_steps(stores, tmp_path):
-    decay, n = 0.6, 5
+    decay, n = 0.6, 4
     for steps in range(1, n + 1):
         fit(plan(stores, steps=steps, averaging=0.0, **CONSTANT), tmp_path / str(steps), resume=False)
     each = [weights(tmp_path / str(steps)) for steps in range(1, n + 1)]
@@ -154,7 +157,7 @@ def test_finished_training_can_be_prolonged(stores, tmp_path):
 
 
 def test_model_in_memory_is_the_one_on_disk_and_ready_to_use(stores, tmp_path):
-    trained = fit(plan(stores, refiner=True), tmp_path / "run", resume=False)
+    trained = fit(plan(stores, refiner=True, steps=1), tmp_path / "run", resume=False)
     loaded = load_model(tmp_path / "run" / "model", torch.device("cpu"))
     assert loaded.card == trained.card
     assert_equal(dict(trained.model.state_dict()), dict(loaded.model.state_dict()))
