@@ -17,8 +17,8 @@ demo: $(BIN)/.installed
 	$(BIN)/cgsim demo
 
 check: $(BIN)/.installed
-	$(BIN)/ruff format --check cgsim tests notebooks
-	$(BIN)/ruff check cgsim tests notebooks
+	$(BIN)/ruff format --check cgsim tests notebooks docs
+	$(BIN)/ruff check cgsim tests notebooks docs
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 -m "not slow"
@@ -29,5 +29,8 @@ test-slow: $(BIN)/.installed
 	$(BIN)/pytest -q -n 2 -m slow
 
 format: $(BIN)/.installed
-	$(BIN)/ruff format cgsim tests notebooks
-	$(BIN)/ruff check --fix cgsim tests notebooks
+	$(BIN)/ruff format cgsim tests notebooks docs
+	$(BIN)/ruff check --fix cgsim tests notebooks docs
+
+docs: $(BIN)/.installed
+	$(BIN)/python docs/write_settings.py

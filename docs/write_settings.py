@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the settings classes and their docstrings: python docs/write_settings.py."""
+"""Writes docs/settings.md from the settings classes and their docstrings: make docs."""
 
 import inspect
 import re
@@ -16,8 +16,7 @@ from cgsim.reference.settings import ChainSettings
 PAGE = Path(__file__).with_name("settings.md")
 INTRODUCTION = """# Settings
 
-This page is made by `python docs/write_settings.py` from the settings classes; `make check` fails when it is out of
-date.
+This page is made by `make docs` from the settings classes; `make check` fails when it is out of date.
 
 An experiment is one YAML file for `cgsim train`. A key that is not listed here is an error that names the nearest one.
 Any of them can be changed on the command line by its full name:
