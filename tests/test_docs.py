@@ -86,11 +86,9 @@ def test_rooms_of_the_architecture_are_the_modules_in_their_order():
 def test_second_contract_of_the_architecture_is_the_one_that_is_enforced():
     (contract,) = [c for c in contracts() if c["type"] == "forbidden"]
     sentence = re.search(r"A second contract .*?: (.*?)\s+import none of (.*?)\.\n", ARCHITECTURE, flags=re.DOTALL)
-    named = [re.findall(r"\w+", group.replace(" and ", " ").replace("\n", " ")) for group in sentence.groups()]
-    assert [name.replace("and", "") for name in named[0] if name != "and"] == [
-        name.removeprefix("cgsim.") for name in contract["source_modules"]
-    ]
-    assert [name for name in named[1] if name != "and"] == contract["forbidden_modules"]
+    named = [[word for word in re.findall(r"\w+", group) if word != "and"] for group in sentence.groups()]
+    assert [f"cgsim.{name}" for name in named[0]] == contract["source_modules"]
+    assert named[1] == contract["forbidden_modules"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=identity)
