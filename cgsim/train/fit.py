@@ -177,7 +177,7 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
         InputError: if it cannot be read or belongs to other settings.
     """
     try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = saved["callbacks"][_Record.__qualname__]["experiment"]
     except (KeyError, EOFError, RuntimeError, pickle.UnpicklingError):
         raise InputError(

@@ -1,0 +1,67 @@
+import math
+
+import pytest
+import torch
+from systems import rouse_store
+
+from cgsim.mapping import MappingSettings
+from cgsim.models.dynamics import DynamicsSettings
+from cgsim.models.embedding import EmbeddingSettings
+from cgsim.models.inputs import make_batch
+from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.models.network import NetworkSettings
+from cgsim.models.refiner import RefinerSettings
+from cgsim.simulate.propagator import LearnedPropagator
+from cgsim.simulate.sampler import SamplerSettings
+from cgsim.train.calibrate import calibrate
+from cgsim.train.data import Source, TrainingSet, Windows, load_training_set
+from cgsim.train.module import collate
+
+NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
+SAMPLER = SamplerSettings(method="ancestral", n_levels=2, end=0.05, guard=False)
+
+
+def untrained(tmp_path, *, refined: bool) -> tuple[CoarseGrainedModel, TrainingSet]:
+    """A model as it is before the first step: mean zero, the spread of the data, and a random refiner."""
+    settings = ModelSettings(
+        lag_time=0.2,
+        history_offsets=(0,),
+        embedding=EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4),
+        dynamics=DynamicsSettings(network=NETWORK, noise="independent", std_floor=0.1),
+        refiner=RefinerSettings(network=NETWORK) if refined else None,
+    )
+    path = rouse_store(tmp_path / "chain.h5", 4, 1501, interval=0.2)
+    data = load_training_set([Source(path, 0.0, math.inf)], [], MappingSettings(atoms_per_bead=1), settings)
+    torch.manual_seed(0)
+    return CoarseGrainedModel(settings, data.scales, data.vocabulary).eval(), data
+
+
+def test_own_error_is_that_of_independent_draws(tmp_path):
+    model, data = untrained(tmp_path, refined=False)
+    calibration = calibrate(model, SAMPLER, data, seed=0)
+    spread = data.scales.displacement[0]
+    # Draws of spread s + floor that know nothing of the truth, of spread s: variances add. 256 windows of 12 numbers.
+    expected = ((spread + 0.1) ** 2 + spread**2) ** 0.5
+    assert calibration.own_error == pytest.approx(expected, rel=4.5 / (2 * 256 * 12) ** 0.5)
+    assert calibration.noise_scale == (1.0,)
+
+
+def test_calibrated_draws_have_the_variance_of_the_data(tmp_path):
+    model, data = untrained(tmp_path, refined=True)
+    calibration = calibrate(model, SAMPLER, data, seed=0)
+    assert abs(math.log(calibration.noise_scale[0])) > 0.02  # there is something to calibrate
+    windows = Windows(data.train, model.settings)
+    which, history, displacement = collate([windows[i] for i in range(0, len(windows), 2)])
+    with torch.no_grad():
+        batch = make_batch(data.inputs(data.train), which, model.embedding)
+    propagator = LearnedPropagator(model, SAMPLER, calibration, data.trained)
+    drawn = propagator.draw(batch, history, torch.Generator().manual_seed(1)) - history[:, -1]
+    ratio = float(drawn.square().mean() / displacement.square().mean())
+    # Variances of 9,000 numbers here and 3,000 in the calibration, drawn and true: 4.5 standard errors.
+    assert ratio == pytest.approx(1.0, abs=4.5 * (2 * 2 / 9000 + 2 * 2 / 3000) ** 0.5)
+
+
+def test_published_draws_are_left_as_they_are(tmp_path):
+    model, data = untrained(tmp_path, refined=True)
+    sampler = SamplerSettings(method="published", n_levels=2, step_size=1e-3, guard=False)
+    assert calibrate(model, sampler, data, seed=0).noise_scale == (1.0,)
