@@ -18,7 +18,7 @@ from cgsim.train.data import Source, TrainingSet, Windows, load_training_set
 from cgsim.train.module import collate
 
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
-SAMPLER = SamplerSettings(method="ancestral", n_levels=2, end=0.05, guard=False)
+SAMPLER = SamplerSettings(n_levels=3, end=0.05, guard=False)
 
 
 def untrained(tmp_path, *, refined: bool) -> tuple[CoarseGrainedModel, TrainingSet]:
