@@ -37,7 +37,7 @@ class Chain:
 
     Attributes:
         name: name of the chain; names its run folder and its store.
-        kind: how the sequence was made, a key of ``KINDS`` in :mod:`cgsim.reference.library`.
+        kind: how the sequence was made: ``repeated``, ``random`` or ``family``.
         sequence: constitutional units along the backbone, letters of :data:`UNITS`.
 
     Raises:

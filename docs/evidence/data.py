@@ -99,7 +99,7 @@ def increments(moving: dict[str, list[Trajectory]]) -> None:
 
 def drift(run: Trajectory) -> None:
     """What the centre of mass of the box does if beads draw independently, as a share of the true motion of Li."""
-    print("mean squared displacement of the box if every bead drew alone, relative to that of Li at 400 lags")
+    print("mean squared displacement of the box if every bead drew alone, relative to that of Li, after 600 ps")
     masses = run.system.masses / run.system.masses.sum()
     lithium = run.system.particle_type == run.system.type_names.index("Li")
     for stride in (1, 10):
