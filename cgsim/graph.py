@@ -75,13 +75,17 @@ class BeadBatch:
         """Past frames moved so that the centre of mass of a periodic system stays where it is in the last one."""
         return history - self._drift(history - history[:, -1:])
 
-    def _drift(self, displacements: Tensor) -> Tensor:
-        flat = displacements.flatten(1)
+    def centre_of_mass(self, vectors: Float[Tensor, "beads *frames 3"]) -> Float[Tensor, "beads *frames 3"]:
+        """Mass-weighted mean of a vector over each system, repeated for each of its beads."""
+        flat = vectors.flatten(1)
         total = self.masses.new_zeros(len(self.sizes)).index_add(0, self.graph_index, self.masses)
         moment = flat.new_zeros(len(self.sizes), flat.shape[1])
         moment = moment.index_add(0, self.graph_index, self.masses[:, None] * flat)
-        drift = moment / total[:, None] * self.is_periodic[:, None]
-        return drift[self.graph_index].view_as(displacements)
+        return (moment / total[:, None])[self.graph_index].view_as(vectors)
+
+    def _drift(self, displacements: Tensor) -> Tensor:
+        periodic = self.is_periodic[self.graph_index].view(-1, *[1] * (displacements.ndim - 1))
+        return self.centre_of_mass(displacements) * periodic
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ class DynamicsSettings(BaseModel):
         target: what the mean describes: the ``displacement`` x(t+1) - x(t), or the ``acceleration``
             x(t+1) - 2 x(t) + x(t-1) of the published model, which continues the last displacement.
         noise: ``independent`` beads (published) or correlated neighbours (``pair``).
+        free_centre: the network moves no system as a whole, and refinement leaves its centre of mass where the Gaussian
+            drew it. True of everything on which no outer force acts: the forces within a system cancel, and a uniform
+            friction leaves its centre of mass a free Brownian particle.
         std_floor: smallest standard deviation of a bead, length.
         cutoff: range of the edges, length; infinite connects every pair of an open system.
     """
@@ -38,6 +41,7 @@ class DynamicsSettings(BaseModel):
     network: NetworkSettings = NetworkSettings()
     target: Literal["displacement", "acceleration"] = "displacement"
     noise: Literal["pair", "independent"] = "pair"
+    free_centre: bool = True
     std_floor: float = Field(default=0.02, ge=0)
     cutoff: PositiveFloat = math.inf
 
@@ -85,6 +89,8 @@ class DynamicsNetwork(nn.Module):
             )
         )
         mean = self.mean_readout(latents.vectors.transpose(1, 2))[..., 0] * scale
+        if self.settings.free_centre:
+            mean = mean - batch.centre_of_mass(mean)
         if self.settings.target == "acceleration":
             mean = mean + history[:, -1] - history[:, -2]
         std = F.softplus(self.std_readout(latents.scalars) + SOFTPLUS_ONE) * scale + self.settings.std_floor

@@ -19,12 +19,15 @@ class Calibration(BaseModel):
         noise_scale: [classes], factor on the noise of the draws that gives refined displacements the variance of the
             data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner
             and with the published schedule.
+        centre_scale: factor on the displacements of the centres of mass of open systems, which gives them the variance
+            of the data; used where the dynamics GNN has a ``free_centre``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     own_error: float
     noise_scale: tuple[float, ...]
+    centre_scale: float = 1.0
 
 
 class LearnedPropagator:
@@ -61,7 +64,8 @@ class LearnedPropagator:
         graph = build_graph(present, batch, model.settings.dynamics.cutoff)
         gaussian, latents = model.dynamics(batch, history, graph)
         reference = model.dynamics.normalization.reference
-        noise = (gaussian.sample(generator) - gaussian.mean) * self.noise_scale[batch.bead_class][:, None]
+        drawn = gaussian.sample(generator)
+        noise = (drawn - gaussian.mean) * self.noise_scale[batch.bead_class][:, None]
         positions = present + reference * (gaussian.mean + noise)
         if model.refiner is not None:
             refiner, mean = model.refiner, present + reference * gaussian.mean
@@ -74,4 +78,8 @@ class LearnedPropagator:
             positions = refine(denoise, positions, self.sampler, self.start, generator)
         if self.sampler.guard:
             positions, self.n_guarded = self.guard(positions, present, batch)
-        return present + batch.remove_drift(positions - present)
+        displacement = positions - present
+        if model.settings.dynamics.free_centre:
+            centre = self.calibration.centre_scale * reference * batch.centre_of_mass(drawn)
+            displacement = displacement - batch.centre_of_mass(displacement) + centre
+        return present + batch.remove_drift(displacement)

@@ -52,6 +52,28 @@ def centres(batch, displacements: torch.Tensor) -> torch.Tensor:
     return torch.stack(means)
 
 
+def test_forces_within_a_system_do_not_move_its_centre_of_mass():
+    # An isolated system: the mean displacement of its centre is zero, whatever the configuration.
+    propagator, history, batch = situation(refined=False)
+    graph = build_graph(history[:, -1], batch, 6.0)
+    with torch.no_grad():
+        gaussian, _ = propagator.model.dynamics(batch, history, graph)
+    largest = gaussian.mean.abs().max()
+    assert largest > 1e-3
+    assert centres(batch, gaussian.mean).abs().max() < 1e-5 * largest
+
+
+def test_refinement_leaves_the_centre_of_mass_where_the_gaussian_drew_it():
+    propagator, history, batch = situation(refined=True)
+    refined = propagator.draw(batch, history, generator()) - history[:, -1]
+    propagator.model.refiner = None
+    drawn = propagator.draw(batch, history, generator()) - history[:, -1]
+    assert (refined - drawn).abs().max() > 0.1
+    moves = [centres(batch, displacement) for displacement in (refined, drawn)]
+    assert torch.allclose(moves[0], moves[1], atol=1e-4)  # positions of 10, float32
+    assert moves[0][~batch.is_periodic].abs().max() > 0.01
+
+
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -65,3 +65,17 @@ def test_published_draws_are_left_as_they_are(tmp_path):
     model, data = untrained(tmp_path, refined=True)
     sampler = SamplerSettings(method="published", n_levels=2, step_size=1e-3, guard=False)
     assert calibrate(model, sampler, data, seed=0).noise_scale == (1.0,)
+
+
+def test_calibrated_centre_of_mass_diffuses_like_that_of_the_data(tmp_path):
+    model, data = untrained(tmp_path, refined=False)
+    calibration = calibrate(model, SAMPLER, data, seed=0)
+    windows = Windows(data.train, model.settings)
+    which, history, displacement = collate([windows[i] for i in range(len(windows))])
+    with torch.no_grad():
+        batch = make_batch(data.inputs(data.train), which, model.embedding)
+    propagator = LearnedPropagator(model, SAMPLER, calibration, data.trained)
+    drawn = propagator.draw(batch, history, torch.Generator().manual_seed(1)) - history[:, -1]
+    centre = [batch.centre_of_mass(moved).square().mean() for moved in (drawn, displacement)]
+    # All 1,500 windows are in the calibration, so the truth is the same; 4,500 numbers drawn here and 4,500 there.
+    assert float(centre[0] / centre[1]) == pytest.approx(1.0, abs=4.5 * (2 * 2 / 4500) ** 0.5)
