@@ -84,7 +84,7 @@ def displacement_covariance(
 def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit:
     """Self-diffusion coefficient from the slope of the multi-origin MSD, in an automatically chosen window.
 
-    The line MSD = 6 D t + c is fitted by generalised least squares with the covariance of
+    The line MSD = 2 d D t + c, with d axes, is fitted by generalised least squares with the covariance of
     :func:`displacement_covariance`, the best linear unbiased estimate (as in Bullerjahn et al., above, and McCluskey et
     al., J. Chem. Theory Comput. 21, 79 (2025)). It is linear in the displacements of each molecule, so with eight or
     more molecules the error is the scatter of the molecules' own estimates, which needs no model of the motion; with
@@ -105,7 +105,7 @@ def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit
 def msd_errors(displacement: MeanSquaredDisplacement) -> Float64[Array, " samples"]:
     """Standard error of the MSD at its sample lags: scatter over molecules, or that of a random walk if these are few.
 
-    For a walk the relative variance is (2 / 3) (2 m^2 + 1) / (3 m (n - m + 1)) at lag m of n frames (Qian, Sheetz and
+    For a walk along d axes the relative variance is (2 / d) (2 m^2 + 1) / (3 m (n - m + 1)) at lag m of n frames (Qian, Sheetz and
     Elson, Biophys. J. 60, 910 (1991)), for m up to half of n, and at most that of a single displacement.
     """
     weights = displacement.molecule_weights / displacement.molecule_weights.sum()
@@ -117,7 +117,7 @@ def msd_errors(displacement: MeanSquaredDisplacement) -> Float64[Array, " sample
     else:
         m = displacement.lags.astype(np.float64)
         walk = (2 * m**2 + 1) / (3 * m * (displacement.n_frames - m + 1))
-        relative = 2.0 / N_DIMENSIONS * np.minimum(1.0, walk) / n_molecules
+        relative = 2.0 / displacement.n_dimensions * np.minimum(1.0, walk) / n_molecules
         variance = relative * displacement.msd[displacement.lags] ** 2
     return np.asarray(np.sqrt(variance * correlation))
 
@@ -165,15 +165,15 @@ def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> 
     if not (observed > 0).all():
         return DiffusionFit(Estimate(0.0, 0.0), 0.0, window, Estimate(0.0, 0.0), Regime.NOT_YET, 1.0)
     model = _model_curve(displacement.msd, lags)
-    covariance = displacement_covariance(lags, model, displacement.n_frames, N_DIMENSIONS) / n_molecules
+    covariance = displacement_covariance(lags, model, displacement.n_frames, displacement.n_dimensions) / n_molecules
     straight = np.stack([time, np.ones(len(lags))], axis=1)
     estimator = _least_squares(straight, covariance)  # [2, lags]
     slope, intercept = estimator @ observed
     of_molecule = displacement.by_molecule[:, columns]
     d = Estimate(
-        float(slope) / (2 * N_DIMENSIONS), *_error(estimator[0], of_molecule, weights, covariance, correlation)
+        float(slope), *_error(estimator[0], of_molecule, weights, covariance, correlation)
     )
-    d = Estimate(d.value, d.standard_error / (2 * N_DIMENSIONS), d.degrees_of_freedom)
+    d = d.scaled(1.0 / (2 * displacement.n_dimensions))
     power = np.stack([np.log(time), np.ones(len(lags))], axis=1)
     expected = model[lags]
     estimator = _least_squares(power, covariance / np.outer(expected, expected))

@@ -1,16 +1,18 @@
 """Mean squared displacements and relaxation: how far particles go, and how long molecules remember."""
 
+import itertools
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import fft
 
+from cgsim.observables.parallel import map_blocks
 from cgsim.observables.statistics import Estimate
-from cgsim.observables.structure import molecule_sums
-from cgsim.typing import Array, Float64, Int64
+from cgsim.typing import Array, Float, Float64, Int64
 
 LAGS_PER_DECADE = 12
-FFT_BYTES = 16 * 2**20  # of positions transformed at once; about ten times that is in use
+FFT_BYTES = 4 * 2**20  # of positions transformed at once; about ten times that is in use by each thread
 MIN_SEGMENTS = 4  # displacements one after the other, below which their variance says nothing
 
 
@@ -33,8 +35,8 @@ def remove_drift(
 
 
 def squared_displacements(
-    unwrapped_positions: Float64[Array, "frames particles 3"],
-) -> Float64[Array, "lags particles 3"]:
+    unwrapped_positions: Float64[Array, "frames particles axes"],
+) -> Float64[Array, "lags particles axes"]:
     """Mean over all time origins of the squared displacement, of every particle along every axis, at every lag.
 
     MSD(m) = S1(m) - 2 S2(m) by fast Fourier transform, n log n instead of n^2 (Calandrini et al., Collection SFN 12,
@@ -44,19 +46,12 @@ def squared_displacements(
     Returns:
         length^2; lags 0 to frames - 1.
     """
-    relative = unwrapped_positions - unwrapped_positions[:1]
-    n = len(relative)
-    origins = np.arange(n, 0, -1, dtype=np.float64)[:, None, None]
-    transform = fft.rfft(relative, n=fft.next_fast_len(2 * n, real=True), axis=0)
-    power = transform.real**2 + transform.imag**2
-    products = fft.irfft(power, n=fft.next_fast_len(2 * n, real=True), axis=0)[:n]
-    squares = relative**2
-    # Sum over origins of r(t)^2 + r(t+m)^2: the total twice, less what has no partner at either end.
-    ends = squares[: n - 1] + squares[:0:-1]
-    sums = 2.0 * squares.sum(axis=0) - np.concatenate([np.zeros_like(squares[:1]), np.cumsum(ends, axis=0)])
-    result = (sums - 2.0 * products) / origins
-    result[0] = 0.0
-    return np.asarray(np.maximum(result, 0.0))  # rounding of a particle that does not move
+    n, n_particles, n_axes = unwrapped_positions.shape
+    relative = (unwrapped_positions - unwrapped_positions[:1]).reshape(n, -1).T
+    size = fft.next_fast_len(2 * n, real=True)
+    transform = fft.rfft(relative, n=size, axis=-1)
+    products = fft.irfft(transform.real**2 + transform.imag**2, n=size, axis=-1)[:, :n]
+    return np.ascontiguousarray(_from_moments(relative**2, products).T).reshape(n, n_particles, n_axes)
 
 
 def sample_lags(n_frames: int) -> Int64[Array, " samples"]:
@@ -72,9 +67,9 @@ class MeanSquaredDisplacement:
     Attributes:
         save_interval: time between frames.
         n_frames: number of frames.
-        msd: [lags], length^2, mean over all tracer particles; lags 0 to frames - 1.
+        by_axis: [lags, axes], length^2, mean over all tracer particles along each axis; lags 0 to frames - 1.
         lags: [samples], frames; the lags of the arrays below.
-        by_molecule: [molecules, samples], length^2, mean over the tracers of each molecule.
+        by_molecule: [molecules, samples], length^2, mean over the tracers of each molecule, all axes together.
         molecule_weights: [molecules], number of tracers of each molecule.
         collective: for each sample lag, the displacements over consecutive segments of that length, [segments] each:
             length^2, summed over molecules with their weights.
@@ -84,12 +79,22 @@ class MeanSquaredDisplacement:
 
     save_interval: float
     n_frames: int
-    msd: Float64[Array, " lags"]
+    by_axis: Float64[Array, "lags axes"]
     lags: Int64[Array, " samples"]
     by_molecule: Float64[Array, "molecules samples"]
     molecule_weights: Float64[Array, " molecules"]
     collective: tuple[Float64[Array, " _"], ...]
     scatter: Float64[Array, " samples"]
+
+    @cached_property
+    def msd(self) -> Float64[Array, " lags"]:
+        """Sum over the axes, length^2; lags 0 to frames - 1."""
+        return np.asarray(self.by_axis.sum(axis=1))
+
+    @property
+    def n_dimensions(self) -> int:
+        """Number of axes."""
+        return self.by_axis.shape[1]
 
     @property
     def n_molecules(self) -> int:
@@ -115,45 +120,100 @@ class MeanSquaredDisplacement:
 
 
 def mean_squared_displacement(
-    unwrapped_positions: Float64[Array, "frames particles 3"],
+    unwrapped_positions: Float[Array, "frames particles axes"],
     molecule_id: Int64[Array, " particles"],
     save_interval: float,
 ) -> MeanSquaredDisplacement:
     """Multi-origin mean squared displacement of some tracer particles that belong to molecules.
 
+    The same sums as in :func:`squared_displacements`, but spectra are added up over axes and over the tracers of a
+    molecule before they are transformed back. Molecules are taken in blocks, on several cores, so that little more
+    memory is in use than the positions take.
+
     Args:
-        unwrapped_positions: tracers only, drift removed where it has to be.
+        unwrapped_positions: tracers only, drift removed where it has to be; one axis or several.
         molecule_id: [particles], 0-based and consecutive among these tracers.
         save_interval: time.
     """
-    n, n_particles, _ = unwrapped_positions.shape
+    n, _, n_axes = unwrapped_positions.shape
     lags = sample_lags(n)
-    total, sampled = np.zeros(n), np.empty((n_particles, len(lags)))
-    at_once = max(1, FFT_BYTES // (24 * n))
-    for start in range(0, n_particles, at_once):
-        some = slice(start, start + at_once)
-        squared = squared_displacements(unwrapped_positions[:, some]).sum(axis=-1)
-        total += squared.sum(axis=1)
-        sampled[some] = squared[lags].T
-    weights = np.bincount(molecule_id).astype(np.float64)
-    mean = molecule_sums(molecule_id, 1.0 / weights[molecule_id])
-    collective, scatter = [], []
-    for lag in lags:
-        steps = np.diff(unwrapped_positions[::lag], axis=0)
-        of_molecule = (mean @ np.square(steps).sum(axis=-1).T).T  # [segments, molecules]
-        collective.append(of_molecule @ weights)
-        enough = len(of_molecule) >= MIN_SEGMENTS
-        scatter.append(float(weights**2 @ of_molecule.var(axis=0, ddof=1)) if enough else 0.0)
+    order = np.argsort(molecule_id, kind="stable")
+    weights = np.bincount(molecule_id)
+    ends = np.concatenate([[0], np.cumsum(weights)])
+    at_once = max(1, FFT_BYTES // (8 * n_axes * n))
+    edges = [0]
+    while edges[-1] < len(weights):
+        edges.append(max(edges[-1] + 1, int(np.searchsorted(ends, ends[edges[-1]] + at_once, side="right")) - 1))
+
+    def work(block: tuple[int, int]) -> _Sums:
+        start, stop = ends[block[0]], ends[block[1]]
+        some = unwrapped_positions[:, order[start:stop]].transpose(1, 2, 0)
+        return _sums(np.ascontiguousarray(some, dtype=np.float64), ends[block[0] : block[1]] - start, lags)
+
+    parts = list(map_blocks(work, itertools.pairwise(edges)))
+    by_axis = np.sum([p.by_axis for p in parts], axis=0).T / len(molecule_id)
     return MeanSquaredDisplacement(
         save_interval,
         n,
-        total / n_particles,
+        np.ascontiguousarray(by_axis),
         lags,
-        np.ascontiguousarray(mean @ sampled),
-        weights,
-        tuple(collective),
-        np.array(scatter),
+        np.concatenate([p.by_molecule for p in parts]),
+        weights.astype(np.float64),
+        tuple(np.sum(same_lag, axis=0) for same_lag in zip(*(p.collective for p in parts), strict=True)),
+        np.sum([p.scatter for p in parts], axis=0),
     )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over a block of molecules: see :class:`MeanSquaredDisplacement`, ``by_axis`` as [axes, lags]."""
+
+    by_axis: Float64[Array, "axes lags"]
+    by_molecule: Float64[Array, "molecules samples"]
+    collective: tuple[Float64[Array, " _"], ...]
+    scatter: Float64[Array, " samples"]
+
+
+def _sums(
+    series: Float64[Array, "particles axes frames"],
+    first: Int64[Array, " molecules"],
+    lags: Int64[Array, " samples"],
+) -> _Sums:
+    """Squared displacements of molecules whose particles begin at ``first``."""
+    series -= series[..., :1]  # far-travelled particles lose no digits when squared
+    n_particles, _, n = series.shape
+    size = fft.next_fast_len(2 * n, real=True)
+    transform = fft.rfft(series, n=size, axis=-1)
+    power = transform.real**2 + transform.imag**2
+    del transform
+    squares = series**2
+    of_axes = _from_moments(squares.sum(axis=0), fft.irfft(power.sum(axis=0), n=size, axis=-1)[:, :n])
+    products = fft.irfft(np.add.reduceat(power.sum(axis=1), first, axis=0), n=size, axis=-1)[:, :n]
+    weights = np.diff(np.append(first, n_particles)).astype(np.float64)
+    of_molecules = _from_moments(np.add.reduceat(squares.sum(axis=1), first, axis=0), products)
+    collective, scatter = [], []
+    for lag in lags:
+        ends = series[..., ::lag]
+        steps = ends[..., 1:] - ends[..., :-1]
+        of_molecule = np.add.reduceat(np.einsum("pan,pan->pn", steps, steps), first, axis=0)  # [molecules, segments]
+        collective.append(of_molecule.sum(axis=0))
+        enough = of_molecule.shape[1] >= MIN_SEGMENTS
+        scatter.append(float(of_molecule.var(axis=1, ddof=1).sum()) if enough else 0.0)
+    return _Sums(of_axes, of_molecules[:, lags] / weights[:, None], tuple(collective), np.array(scatter))
+
+
+def _from_moments(
+    squares: Float64[Array, "series frames"], products: Float64[Array, "series frames"]
+) -> Float64[Array, "series frames"]:
+    """Mean squared displacement at every lag from squared positions and the sums of products r(t) r(t + m)."""
+    n = squares.shape[1]
+    # Sum over origins of r(t)^2 + r(t+m)^2: the total twice, less what has no partner at either end.
+    ends = np.cumsum(squares[:, : n - 1] + squares[:, :0:-1], axis=1)
+    result = 2.0 * squares.sum(axis=1, keepdims=True) - 2.0 * products
+    result[:, 1:] -= ends
+    result /= np.arange(n, 0, -1)
+    result[:, 0] = 0.0
+    return np.asarray(np.maximum(result, 0.0))  # rounding of a particle that does not move
 
 
 def merge_molecules(parts: list[MeanSquaredDisplacement]) -> MeanSquaredDisplacement:
@@ -162,7 +222,7 @@ def merge_molecules(parts: list[MeanSquaredDisplacement]) -> MeanSquaredDisplace
     return MeanSquaredDisplacement(
         parts[0].save_interval,
         parts[0].n_frames,
-        np.average([p.msd for p in parts], axis=0, weights=share),
+        np.average([p.by_axis for p in parts], axis=0, weights=share),
         parts[0].lags,
         np.concatenate([p.by_molecule for p in parts]),
         np.concatenate([p.molecule_weights for p in parts]),
