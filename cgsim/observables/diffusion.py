@@ -102,6 +102,28 @@ def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit
     return fits[_choose(fits)]
 
 
+def diffusion_coefficient_within(displacement: MeanSquaredDisplacement, window: tuple[float, float]) -> DiffusionFit:
+    """Diffusion coefficient from the lags within a given window, so that two trajectories are fitted alike.
+
+    While motion is not diffusive yet the coefficient depends on the window, and the automatic choice of
+    :func:`diffusion_coefficient` depends on the length of the trajectory.
+
+    Args:
+        displacement: of the tracers.
+        window: smallest and largest lag, time.
+
+    Raises:
+        ValueError: if fewer than three sampled lags lie within it, or it reaches beyond three quarters of the trajectory.
+    """
+    low, high = (edge / displacement.save_interval for edge in window)
+    lags = displacement.lags[(displacement.lags > low * (1 - 1e-6)) & (displacement.lags < high * (1 + 1e-6))]
+    if len(lags) < MIN_LAGS:
+        raise ValueError(f"{len(lags)} sampled lags between {window[0]:g} and {window[1]:g}, {MIN_LAGS} are needed")
+    if high > 0.75 * displacement.n_frames:
+        raise ValueError(f"a window up to {high:.0f} frames in a trajectory of {displacement.n_frames}")
+    return _fit(displacement, lags)
+
+
 def msd_errors(displacement: MeanSquaredDisplacement) -> Float64[Array, " samples"]:
     """Standard error of the MSD at its sample lags: scatter over molecules, or that of a random walk if these are few.
 
