@@ -2,7 +2,9 @@
 
 import errno
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -51,9 +53,17 @@ def root(
     """Learned coarse-grained molecular dynamics with very large time steps."""
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Run the command line; a mistake in the input is one line on stderr and exit code 2, never a traceback."""
+    """Run the command line; a mistake in the input is one line on stderr and exit code 2, never a traceback.
+
+    A terminate signal, which queueing systems send before they kill, ends a command as Ctrl-C does: work is saved.
+    """
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except InputError as error:

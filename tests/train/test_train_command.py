@@ -106,7 +106,8 @@ def test_train_and_simulate_from_the_shell(folder):
 
 
 @pytest.mark.slow
-def test_interrupted_training_says_so_and_can_be_resumed(folder):
+@pytest.mark.parametrize("reason", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_says_so_and_can_be_resumed(folder, reason):
     command = [*PROGRAM, "train", "tiny.yaml", "-o", "run", "--set", "training.steps=100000"]
     process = subprocess.Popen(
         command,
@@ -121,7 +122,7 @@ def test_interrupted_training_says_so_and_can_be_resumed(folder):
     begun = time.monotonic()
     while not checkpoint.exists() and time.monotonic() - begun < 120:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(reason)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "interrupted; what was finished is kept"
