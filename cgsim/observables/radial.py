@@ -8,12 +8,10 @@ import numpy as np
 from scipy.signal import find_peaks
 from vesin import NeighborList
 
+from cgsim.observables.records import Records, parts
 from cgsim.observables.statistics import Estimate, block_average
-from cgsim.observables.structure import molecule_sums, perpendicular_widths
+from cgsim.observables.structure import image_reach, molecule_sums
 from cgsim.typing import Array, Bool, Float64, Int64
-
-MAX_RECORDS = 512  # longer series are averaged over neighbouring frames while they are read, so memory is bounded
-N_JACKKNIFE = 8
 
 Frame = tuple[Float64[Array, "particles 3"], Float64[Array, "3 3"]]
 
@@ -30,6 +28,7 @@ class RadialDistribution:
             of one of the first.
         coordination_error: [pairs, bins], standard errors of ``coordination``.
         parts: [parts, pairs, bins], ``rdf`` of consecutive parts of the trajectory, for errors of derived quantities.
+        coordination_parts: the same of ``coordination``.
     """
 
     bin_edges: Float64[Array, " edges"]
@@ -38,6 +37,7 @@ class RadialDistribution:
     coordination: Float64[Array, "pairs bins"]
     coordination_error: Float64[Array, "pairs bins"]
     parts: Float64[Array, "parts pairs bins"]
+    coordination_parts: Float64[Array, "parts pairs bins"]
 
     @property
     def bin_centres(self) -> Float64[Array, " bins"]:
@@ -73,6 +73,33 @@ class RadialDistribution:
             return None
         return int(tops[0] + np.argmin(_smooth(self.rdf[pair])[tops[0] : tops[1]]))
 
+    def first_shell(self, pair: int) -> tuple[Estimate, Estimate] | None:
+        """Radius of the first shell and number of particles in it; None if the pair has no minimum behind its peak.
+
+        The shell ends at the upper edge of the bin of :meth:`first_minimum`. The errors allow for the place of the
+        minimum: it is looked for again in each part-less trajectory (jackknife). That of the number is at least the
+        error of the coordination number at a fixed radius.
+        """
+        bottom = self.first_minimum(pair)
+        if bottom is None:
+            return None
+        top, second = self.peak_bins(pair)[:2]
+        n = len(self.parts)
+        radii, numbers = np.empty(n), np.empty(n)
+        for k in range(n):
+            others = np.arange(n) != k
+            g = self.parts[others if n > 1 else slice(None), pair].mean(axis=0)
+            here = int(top + np.argmin(_smooth(g)[top:second]))
+            radii[k] = self.bin_edges[here + 1]
+            numbers[k] = self.coordination_parts[others if n > 1 else slice(None), pair, here].mean()
+        width = float(self.bin_edges[bottom + 1] - self.bin_edges[bottom])
+        spread = [float(np.sqrt((n - 1) * values.var())) for values in (radii, numbers)]
+        fixed = float(self.coordination_error[pair, bottom])
+        freedom = max(1.0, n - 1.0)
+        radius = Estimate(float(self.bin_edges[bottom + 1]), max(spread[0], width / np.sqrt(12.0)), freedom)
+        error = max(spread[1], fixed) if np.isfinite(fixed) else fixed
+        return radius, Estimate(float(self.coordination[pair, bottom]), error, freedom)
+
 
 def radial_distribution(
     frames: Iterable[Frame],
@@ -86,7 +113,8 @@ def radial_distribution(
 
     g(r) = V <ordered pairs in a bin> / (n_pairs * volume of the shell), with n_pairs the number of ordered pairs that
     could be counted: N_a N_b less the pairs of a particle with itself, so that an ideal gas of any size gives 1 (Allen
-    and Tildesley, Computer Simulation of Liquids, 2nd ed., sec. 8.2, there with N^2).
+    and Tildesley, Computer Simulation of Liquids, 2nd ed., sec. 8.2, there with N^2). In a changing cell g(r) is the
+    average of each frame's own g(r), and coordination numbers are averages of counts.
 
     Args:
         frames: positions [particles, 3] and cell [3, 3] of each frame, in the cell or not; consumed one at a time.
@@ -97,8 +125,8 @@ def radial_distribution(
         frame_weights: weight of each frame; equal by default.
 
     Raises:
-        ValueError: if there is no frame, a frame has no cell, or the bins reach beyond half the smallest perpendicular
-            width of a cell, where one image of a particle is not enough.
+        ValueError: if there is no frame, a frame has no cell, or the bins reach beyond half the shortest lattice vector
+            of a cell, where one image of a particle is not enough.
     """
     patterns, kind = np.unique(selections.T, axis=0, return_inverse=True)
     members = patterns.T.astype(np.float64)  # [selections, kinds]; particles of one kind are in the same selections
@@ -107,7 +135,8 @@ def radial_distribution(
     n_pairs = _countable_pairs(selections, pairs, molecule_id)
     shells = 4.0 / 3.0 * np.pi * np.diff(bin_edges**3)
     neighbors = NeighborList(cutoff=float(bin_edges[-1]), full_list=True)
-    records = _Records()
+    first_size = np.maximum(selections[pairs[:, 0]].sum(axis=1), 1)[:, None]
+    records = Records()
     for weight, (positions, cell) in zip(frame_weights or itertools.repeat(1.0), frames, strict=False):
         _refuse_far_bins(cell, float(bin_edges[-1]))
         i, j, distances = neighbors.compute(positions[chosen], cell, True, "ijd")
@@ -117,57 +146,21 @@ def radial_distribution(
         counts = _histogram(kind[i], kind[j], distances, bin_edges, len(patterns))
         ordered = np.einsum("pk,klb,pl->pb", members[pairs[:, 0]], counts, members[pairs[:, 1]], optimize=True)
         box_volume = abs(float(np.linalg.det(cell)))
-        records.add(ordered * box_volume / (n_pairs[:, None] * shells), box_volume, weight)
+        rdf = ordered * box_volume / (n_pairs[:, None] * shells)
+        records.add(np.stack([rdf, np.cumsum(ordered, axis=1) / first_size]), weight)
     series, weights = records.series()
-    average = block_average(series, weights)
-    first_size = np.maximum(selections[pairs[:, 0]].sum(axis=1), 1)
-    partners = np.where(np.isfinite(n_pairs), n_pairs, 0.0) / first_size / records.mean_volume
-    coordination = block_average(np.cumsum(series * shells, axis=-1) * partners[:, None], weights)
+    average = block_average(series[:, 0], weights)
+    coordination = block_average(series[:, 1], weights)
+    of_part = np.array([np.average(series[p], axis=0, weights=weights[p]) for p in parts(len(series))])
     return RadialDistribution(
         bin_edges,
         average.mean,
         average.standard_error,
         coordination.mean,
         coordination.standard_error,
-        np.array([np.average(series[p], axis=0, weights=weights[p]) for p in _parts(len(series))]),
+        of_part[:, 0],
+        of_part[:, 1],
     )
-
-
-class _Records:
-    """A weighted series of curves in bounded memory: once it is too long, neighbours are averaged."""
-
-    def __init__(self) -> None:
-        self._sums: list[Array] = []
-        self._weights: list[float] = []
-        self._density = 0.0
-        self._per_record = 1
-        self._in_record = 0
-
-    def add(self, curve: Float64[Array, "pairs bins"], box_volume: float, weight: float) -> None:
-        if weight == 0:
-            return
-        self._density += weight / box_volume
-        if self._in_record == 0:
-            self._sums.append(weight * curve)
-            self._weights.append(weight)
-        else:
-            self._sums[-1] += weight * curve
-            self._weights[-1] += weight
-        self._in_record = (self._in_record + 1) % self._per_record
-        if self._in_record == 0 and len(self._sums) == MAX_RECORDS:
-            self._sums = [a + b for a, b in zip(self._sums[::2], self._sums[1::2], strict=True)]
-            self._weights = [a + b for a, b in zip(self._weights[::2], self._weights[1::2], strict=True)]
-            self._per_record *= 2
-
-    def series(self) -> tuple[Float64[Array, "records pairs bins"], Float64[Array, " records"]]:
-        if not self._sums:
-            raise ValueError("no frames")
-        weights = np.array(self._weights)
-        return np.array(self._sums) / weights[:, None, None], weights
-
-    @property
-    def mean_volume(self) -> float:
-        return float(sum(self._weights)) / self._density
 
 
 def _countable_pairs(
@@ -202,9 +195,9 @@ def _histogram(
 def _refuse_far_bins(cell: Float64[Array, "3 3"], cutoff: float) -> None:
     if not cell.any():
         raise ValueError("a radial distribution function needs a periodic cell: without one there is no density")
-    half = float(perpendicular_widths(cell).min()) / 2
+    half = float(image_reach(cell[None])[0])
     if cutoff > half * (1 + 1e-9):
-        raise ValueError(f"bins reach to {cutoff:g}, at most half the smallest width of the cell, {half:g}")
+        raise ValueError(f"bins reach to {cutoff:g}, at most half the shortest lattice vector of the cell, {half:g}")
 
 
 def _smooth(g: Float64[Array, " bins"]) -> Float64[Array, " bins"]:
@@ -230,11 +223,6 @@ def _parabola(r: Float64[Array, " bins"], g: Float64[Array, " bins"]) -> tuple[f
         return float(r[g.argmax()]), float(g.max())
     shift = float(np.clip(-slope / (2 * curvature), r[0] - origin, r[-1] - origin))
     return origin + shift, float(height + slope * shift + curvature * shift**2)
-
-
-def _parts(n: int) -> list[slice]:
-    edges = np.linspace(0, n, min(N_JACKKNIFE, n) + 1).astype(int)
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _jackknife(parts: Float64[Array, "parts bins"], derive: Callable[[Float64[Array, " bins"]], float]) -> Estimate:

@@ -1,9 +1,11 @@
 """Size and shape of molecules, and the density of the box."""
 
 import numpy as np
+import torch
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from cgsim.geometry.periodic import reduce_cell
 from cgsim.typing import Array, Float64, Int64
 
 
@@ -63,25 +65,39 @@ def radius_of_gyration(
 def chain_ends(
     bond_index: Int64[Array, "2 bonds"], molecule_id: Int64[Array, " particles"]
 ) -> Int64[Array, "molecules 2"]:
-    """The two particles of each molecule that are furthest apart along the bonds; exact for chains and trees.
+    """The two particles of each molecule that are furthest apart along the bonds; exact for chains and trees."""
+    return np.array([path[[0, -1]] for path in backbones(bond_index, molecule_id)])
 
-    Breadth-first search from any particle finds one end, and from there the other.
+
+def backbones(
+    bond_index: Int64[Array, "2 bonds"], molecule_id: Int64[Array, " particles"]
+) -> list[Int64[Array, " path"]]:
+    """The backbone of each molecule: the shortest path along bonds between the two particles furthest apart.
+
+    Breadth-first search from any particle finds one end, and from there the other; exact for chains and trees. Side
+    chains and side beads are left out.
     """
     n = len(molecule_id)
     ones = np.ones(bond_index.shape[1])
     graph = sparse.csr_array((ones, (bond_index[0], bond_index[1])), shape=(n, n))
-    ends = np.empty((int(molecule_id.max()) + 1, 2), dtype=np.int64)
-    for molecule in range(len(ends)):
-        members = np.flatnonzero(molecule_id == molecule)
+    order = np.argsort(molecule_id, kind="stable")
+    starts = np.searchsorted(molecule_id[order], np.arange(1, int(molecule_id.max()) + 1))
+    paths = []
+    for members in np.split(order, starts):
         local = sparse.csr_array(graph[members][:, members])
-        first = _furthest(local, 0)
-        ends[molecule] = members[first], members[_furthest(local, first)]
-    return ends
+        first, _ = _search(local, 0)
+        last, parent = _search(local, first)
+        path = [last]
+        while path[-1] != first:
+            path.append(int(parent[path[-1]]))
+        paths.append(np.asarray(members[path[::-1]], dtype=np.int64))
+    return paths
 
 
-def _furthest(graph: sparse.csr_array, start: int) -> int:
-    order = csgraph.breadth_first_order(graph, start, directed=False, return_predecessors=False)
-    return int(order[-1])
+def _search(graph: sparse.csr_array, start: int) -> tuple[int, Array]:
+    """The particle furthest from ``start``, and the particle from which each was reached."""
+    order, parent = csgraph.breadth_first_order(graph, start, directed=False, return_predecessors=True)
+    return int(order[-1]), parent
 
 
 def end_to_end_distance(
@@ -93,10 +109,20 @@ def end_to_end_distance(
 
 
 def perpendicular_widths(cell: Float64[Array, "*frames 3 3"]) -> Float64[Array, "*frames 3"]:
-    """Distance between opposite faces of each cell; half the smallest is as far as one image is enough."""
+    """Distance between opposite faces of each cell, along the normals of its lattice vectors' planes."""
     faces = np.cross(np.roll(cell, -1, axis=-2), np.roll(cell, -2, axis=-2))
     volume = np.abs(np.linalg.det(cell))
     return np.asarray(volume[..., None] / np.linalg.norm(faces, axis=-1))
+
+
+def image_reach(cell: Float64[Array, "frames 3 3"]) -> Float64[Array, " frames"]:
+    """Half the shortest lattice vector of each cell: up to this distance no particle is met in two images.
+
+    The same for every choice of lattice vectors, also for strongly skewed ones, where half the distance of the faces
+    would be far too careful.
+    """
+    reduced = reduce_cell(torch.from_numpy(np.ascontiguousarray(cell))).numpy()
+    return np.asarray(np.linalg.norm(reduced, axis=-1).min(axis=-1) / 2)
 
 
 def volume(cell: Float64[Array, "frames 3 3"]) -> Float64[Array, " frames"]:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cgsim.observables.clusters import cluster_populations, ion_clusters
+from cgsim.observables.clusters import cluster_populations, cluster_series, ion_clusters
 
 CELL = np.array([[10.0, 0.0, 0.0], [3.0, 9.0, 0.0], [-2.0, 4.0, 11.0]])
 
@@ -11,12 +11,13 @@ ANY_CONTACT = np.ones((2, 2))
 def test_cutoffs_apply_to_ions_of_their_signs() -> None:
     positions = np.array([[1.0, 1, 1], [2.0, 1, 1], [3.0, 1, 1], [5.0, 1, 1]])  # cation, anion, anion, cation
     is_cation = np.array([True, False, False, True])
+    kind = is_cation.astype(np.int64)
     opposite = np.array([[0.0, 2.5], [2.5, 0.0]])
-    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), is_cation, opposite), [0] * 4)
+    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), kind, opposite), [0] * 4)
     near = np.array([[0.0, 1.5], [1.5, 0.0]])
-    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), is_cation, near), [0, 0, 1, 2])
+    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), kind, near), [0, 0, 1, 2])
     like = np.array([[1.5, 0.0], [0.0, 4.5]])
-    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), is_cation, like), [0, 1, 1, 0])
+    np.testing.assert_array_equal(ion_clusters(positions, CELL, np.arange(4), kind, like), [0, 1, 1, 0])
 
 
 def test_cluster_is_found_through_the_boundary_and_through_an_anion_of_two_sites() -> None:
@@ -24,7 +25,7 @@ def test_cluster_is_found_through_the_boundary_and_through_an_anion_of_two_sites
     positions = np.array([[9.5, 0, 0], [0.5, 0, 0], [3.0, 0, 0], [4.2, 0, 0], [3.0, 6.0, 5.0]])
     ion_of_site = np.array([0, 1, 1, 2, 3])
     is_cation = np.array([True, False, True, False])
-    labels = ion_clusters(positions, CELL, ion_of_site, is_cation, ANY_CONTACT * 1.5)
+    labels = ion_clusters(positions, CELL, ion_of_site, is_cation.astype(np.int64), ANY_CONTACT * 1.5)
     assert labels[0] == labels[1] == labels[2] != labels[3]
     populations = cluster_populations([(positions, CELL)], ion_of_site, is_cation, ANY_CONTACT * 1.5)
     expected = np.zeros((1, 3, 2))
@@ -49,6 +50,33 @@ def test_clusters_do_not_depend_on_translation_or_images() -> None:
     generator = np.random.default_rng(1)
     positions = generator.uniform(0, 1, size=(40, 3)) @ CELL
     ion = np.arange(40)
-    before = ion_clusters(positions, CELL, ion, ion < 20, ANY_CONTACT * 1.5)
+    before = ion_clusters(positions, CELL, ion, (ion < 20).astype(np.int64), ANY_CONTACT * 1.5)
     moved = positions + np.array([3.3, -7.1, 25.0]) + generator.integers(-3, 4, size=(40, 3)) @ CELL
-    np.testing.assert_array_equal(ion_clusters(moved, CELL, ion, ion < 20, ANY_CONTACT * 1.5), before)
+    np.testing.assert_array_equal(
+        ion_clusters(moved, CELL, ion, (ion < 20).astype(np.int64), ANY_CONTACT * 1.5), before
+    )
+
+
+def test_clusters_of_three_species_are_told_apart_and_add_up_to_the_population_matrix() -> None:
+    # A line of Li, Na, Cl with gaps: Cl-Li, Li-Cl-Na, Cl, Na in the first frame; all of them apart in the second.
+    kinds = np.array([2, 0, 0, 2, 1, 2, 1])  # Cl Li Li Cl Na Cl Na
+    near = np.array([0.0, 1, 5, 6, 7, 12, 16])
+    apart = np.arange(7) * 2.5
+    cell = np.eye(3) * 20.0
+    frames = [(np.stack([x, 0 * x, 0 * x], axis=1), cell) for x in (near, apart)]
+    cutoffs = np.zeros((3, 3))
+    cutoffs[:2, 2] = cutoffs[2, :2] = 1.5  # cations touch anions only
+    series = cluster_series(frames, np.arange(7), kinds, cutoffs)
+    found = {tuple(c): tuple(n) for c, n in zip(series.compositions.tolist(), series.counts.T.tolist(), strict=True)}
+    assert found == {
+        (0, 0, 1): (1, 3), (0, 1, 0): (1, 2), (1, 0, 0): (0, 2), (1, 0, 1): (1, 0), (1, 1, 1): (1, 0),
+    }  # fmt: skip
+    populations = series.populations(np.array([True, True, False]))
+    assert populations.shape == (2, 3, 2)
+    assert {(i, j): n for (i, j), n in np.ndenumerate(populations[0]) if n} == {
+        (0, 1): 1,
+        (1, 0): 1,
+        (1, 1): 1,
+        (2, 1): 1,
+    }
+    np.testing.assert_array_equal(populations[1, :2, 0], [0, 4])

@@ -4,6 +4,7 @@ import pytest
 from cgsim.observables.radial import radial_distribution
 
 CUBIC = np.eye(3) * 10.0
+STRONG = np.array([[10.0, 0.0, 0.0], [29.0, 9.0, 0.0], [-35.0, 14.0, 11.0]])  # angles of 17, 163 and 115 degrees
 TRICLINIC = np.array([[10.0, 0.0, 0.0], [3.0, 9.0, 0.0], [-2.0, 4.0, 11.0]])
 ONE_PAIR = np.array([[0, 0]])
 
@@ -14,7 +15,7 @@ def ideal_gas(n: int, frames: int, cell: np.ndarray, seed: int) -> list[tuple[np
     return [(generator.uniform(-1.0, 2.0, size=(n, 3)) @ cell, cell) for _ in range(frames)]
 
 
-@pytest.mark.parametrize("cell", [CUBIC, TRICLINIC], ids=["cubic", "triclinic"])
+@pytest.mark.parametrize("cell", [CUBIC, TRICLINIC, STRONG], ids=["cubic", "triclinic", "strongly triclinic"])
 @pytest.mark.parametrize("n", [5, 200])
 def test_ideal_gas_has_g_of_one_whatever_its_size_and_cell(cell: np.ndarray, n: int) -> None:
     frames = 16_000 // n
@@ -115,7 +116,73 @@ def test_more_frames_than_records_give_the_same_average() -> None:
 
 def test_bins_beyond_half_the_cell_are_refused() -> None:
     gas = ideal_gas(10, 1, TRICLINIC, seed=3)
-    with pytest.raises(ValueError, match="at most half the smallest width"):
+    with pytest.raises(ValueError, match="at most half the shortest lattice vector"):
         radial_distribution(gas, np.ones((1, 10), bool), ONE_PAIR, np.linspace(0, 5.0, 5))
     with pytest.raises(ValueError, match="needs a periodic cell"):
         radial_distribution([(gas[0][0], np.zeros((3, 3)))], np.ones((1, 10), bool), ONE_PAIR, np.linspace(0, 3, 5))
+
+
+def test_any_choice_of_lattice_vectors_gives_the_same_function_and_the_same_reach() -> None:
+    generator = np.random.default_rng(11)
+    positions = generator.uniform(size=(50, 3)) @ CUBIC
+    skewed = np.array([[1, 0, 0], [4, 1, 0], [-3, 5, 1]]) @ CUBIC  # the same lattice
+    edges = np.linspace(0, 5.0, 11)  # up to half the cube; the skewed faces are only 1.6 apart
+    first, second = (
+        radial_distribution([(positions, cell)] * 2, np.ones((1, 50), bool), ONE_PAIR, edges)
+        for cell in (CUBIC, skewed)
+    )
+    np.testing.assert_allclose(first.rdf, second.rdf, rtol=1e-9)
+
+
+def test_lattices_have_their_exact_shells_in_a_skewed_cell() -> None:
+    # Face-centred cubic, from its primitive (60 degree) cell repeated 6 times: shells at a sqrt(n / 2).
+    primitive = 1.5 * np.array([[1.0, 1, 0], [0, 1, 1], [1, 0, 1]])
+    grid = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ primitive
+    edges = np.arange(0.05, 5.6, 0.1)
+    result = radial_distribution([(grid, 6 * primitive)], np.ones((1, 216), bool), ONE_PAIR, edges)
+    shells = dict(zip(3 * np.sqrt(np.arange(1, 7) / 2), (12, 6, 24, 12, 24, 8), strict=True))
+    expected = np.histogram(list(shells), bins=edges, weights=list(shells.values()))[0]
+    np.testing.assert_allclose(np.diff(result.coordination[0], prepend=0), expected, atol=1e-9)
+    volume = abs(np.linalg.det(6 * primitive))
+    ideal = 215 / volume * 4 / 3 * np.pi * np.diff(edges**3)
+    np.testing.assert_allclose(result.rdf[0], expected / ideal, atol=1e-9)
+
+
+def test_changing_cell_leaves_g_of_an_ideal_gas_at_one_and_counts_as_they_are() -> None:
+    n, generator = 60, np.random.default_rng(12)
+    frames = []
+    for k in range(400):
+        cell = TRICLINIC * (1.0 + 0.15 * np.sin(k))
+        frames.append((generator.uniform(size=(n, 3)) @ cell, cell))
+    edges = np.linspace(0.5, 3.5, 7)
+    result = radial_distribution(frames, np.ones((1, n), bool), ONE_PAIR, edges)
+    assert np.abs((result.rdf[0] - 1) / result.rdf_error[0]).max() < 4  # six bins
+    density = np.mean([(n - 1) / abs(np.linalg.det(cell)) for _, cell in frames])
+    expected = density * 4 / 3 * np.pi * (edges[1:] ** 3 - edges[0] ** 3)
+    assert np.abs((result.coordination[0] - expected) / result.coordination_error[0]).max() < 4
+
+
+def test_first_shell_holds_the_neighbours_that_were_put_there() -> None:
+    # Three ligands at 2.1 +- 0.1 round every centre and four at 4.5 +- 0.2; one of the three is away half of the time.
+    generator = np.random.default_rng(13)
+    frames = []
+    for _ in range(80):
+        centres = np.array([[8.0, 8, 8], [24.0, 8, 20], [10.0, 24, 26]]) + generator.normal(size=(3, 3))
+        direction = generator.normal(size=(3, 7, 3))
+        direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+        distance = np.where(np.arange(7) < 3, 2.1, 4.5) + np.where(np.arange(7) < 3, 0.1, 0.2) * generator.normal(
+            size=(3, 7)
+        )
+        distance[:, 2] = np.where(generator.random(3) < 0.5, distance[:, 2], 7.0)
+        ligands = centres[:, None] + distance[..., None] * direction
+        frames.append((np.concatenate([centres, ligands.reshape(-1, 3)]), np.eye(3) * 32.0))
+    selections = np.zeros((2, 24), bool)
+    selections[0, :3] = selections[1, 3:] = True
+    result = radial_distribution(frames, selections, np.array([[0, 1]]), np.linspace(0, 8, 81))
+    shell = result.first_shell(0)
+    assert shell is not None
+    radius, number = shell
+    assert 2.4 < radius.value < 4.0
+    assert abs(number.value - 2.5) < 4 * number.standard_error
+    exact = 0.5 / np.sqrt(3 * len(frames))  # one ligand of every centre is there in half of all cases
+    assert 0.6 * exact < number.standard_error < 1.8 * exact  # eight parts know a deviation to a quarter

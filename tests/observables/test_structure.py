@@ -3,12 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cgsim.observables.shape import shape
 from cgsim.observables.statistics import independent_average
 from cgsim.observables.structure import (
+    backbones,
     centres_of_mass,
     chain_ends,
     end_to_end_distance,
     gyration_tensor,
+    image_reach,
     perpendicular_widths,
     radius_of_gyration,
 )
@@ -69,8 +72,55 @@ def test_ends_of_a_branched_chain_are_its_furthest_particles() -> None:
     ends = chain_ends(bonds, np.array([0, 0, 0, 0, 0, 0, 0, 1]))
     assert set(ends[0]) == {3, 5}
     np.testing.assert_array_equal(ends[1], [7, 7])
+    paths = backbones(bonds, np.array([0, 0, 0, 0, 0, 0, 0, 1]))
+    assert paths[0].tolist() in ([3, 0, 1, 2, 4, 5], [5, 4, 2, 1, 0, 3])
+    assert paths[1].tolist() == [7]
 
 
 def test_widths_of_a_skewed_cell_are_less_than_its_edges() -> None:
     cell = np.array([[[10.0, 0, 0], [8.0, 6.0, 0], [0, 0, 5.0]]])
     np.testing.assert_allclose(perpendicular_widths(cell)[0], [6.0, 6.0, 5.0])
+
+
+def test_reach_of_one_image_is_half_the_shortest_lattice_vector() -> None:
+    cube = np.eye(3) * 10.0
+    skewed = np.array([[1, 0, 0], [3, 1, 0], [-2, 7, 1]]) @ cube
+    hexagonal = 10.0 * np.array([[1.0, 0, 0], [-0.5, np.sqrt(0.75), 0], [0, 0, 3.0]])
+    np.testing.assert_allclose(image_reach(np.stack([cube, skewed, hexagonal])), 5.0)
+
+
+SHAPES = {  # points, asphericity / Rg^2, acylindricity / Rg^2, relative shape anisotropy
+    "rod": (np.outer(np.arange(5.0), [1, 2, -2]), 1.0, 0.0, 1.0),
+    "square": (np.array([[1.0, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0]]), 0.25, 0.5, 0.25),
+    "cube": (np.stack(np.meshgrid(*[[-1.0, 1.0]] * 3), axis=-1).reshape(-1, 3), 0.0, 0.0, 0.0),
+    "point": (np.zeros((1, 3)), 0.0, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("body", SHAPES)
+def test_shapes_of_simple_bodies_are_exact_in_any_orientation(body: str) -> None:
+    points, asphericity, acylindricity, anisotropy = SHAPES[body]
+    rotation, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))
+    n = len(points)
+    tensor = gyration_tensor((points @ rotation.T + 7.0)[None], np.full(n, 2.0), np.zeros(n, int))
+    found = shape(tensor)
+    squared_radius = float(found.moments.sum())
+    assert squared_radius == pytest.approx(float((points**2).sum(axis=1).mean() - (points.mean(axis=0) ** 2).sum()))
+    assert found.asphericity[0, 0] == pytest.approx(asphericity * squared_radius, abs=1e-12)
+    assert found.acylindricity[0, 0] == pytest.approx(acylindricity * squared_radius, abs=1e-12)
+    assert found.anisotropy[0, 0] == pytest.approx(anisotropy, abs=1e-12)
+
+
+def test_gaussian_chains_are_as_elongated_as_random_walks_are() -> None:
+    """<sum over pairs of (L_i - L_j)^2> / (2 <(L_1 + L_2 + L_3)^2>) of long walks is 10/19.
+
+    Rudnick and Gaspari, J. Phys. A 19, L191 (1986), 2 (d + 2) / (5 d + 4) for d = 3; here with averages taken apart.
+    """
+    chains = gaussian_chains(200, 3000, 1.0, 6)
+    found = shape(gyration_tensor(chains, np.ones(200), np.zeros(200, int)))
+    squared_radius = found.moments.sum(axis=-1).ravel()
+    numerator, denominator = (found.anisotropy.ravel() * squared_radius**2), squared_radius**2
+    ratio = numerator.mean() / denominator.mean()
+    error = (numerator - ratio * denominator).std() / denominator.mean() / np.sqrt(3000)
+    assert abs(ratio - 10 / 19) < 4 * error + 10 / 200  # corrections of finite chains are of the order 1 / N
+    assert error < 0.02
