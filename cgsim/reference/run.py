@@ -7,11 +7,8 @@ goes on with the part that it was in, and the result is the same bit for bit.
 
 import os
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -20,14 +17,12 @@ import numpy as np
 
 from cgsim.errors import InputError
 from cgsim.reference.dcd import read_dcd
-from cgsim.reference.engine import Engine, one_thread
+from cgsim.reference.engine import Engine, one_thread, run_command
 from cgsim.reference.forcefield import FENE_LENGTH
 from cgsim.reference.lammps_input import EQUILIBRATE_FILE, KINETIC_FILE, POSITIONS_FILE, RESTART_FILE, SEGMENT_FILE
 from cgsim.reference.sequences import Chain, chain_system
 from cgsim.reference.settings import TIMESTEP, ChainSettings
 from cgsim.typing import Array, Float32, Float64
-
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -109,21 +104,8 @@ def _call(engine: Engine, scratch: Path, part: int, settings: ChainSettings, sto
     if part:
         start = Path("..") / part_folder(Path(), part - 1) / RESTART_FILE
         arguments = ["-in", f"../{SEGMENT_FILE}", "-var", "part", str(part), "-var", "start", str(start)]
-    process = subprocess.Popen(
-        [str(engine.executable), *arguments, "-suffix", "opt", "-screen", "none"],
-        cwd=scratch,
-        env=one_thread(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # so that its children, if it is a wrapper, can be ended with it
-    )
-    try:
-        code = _wait(process, stop)
-    finally:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    command = [str(engine.executable), *arguments, "-suffix", "opt", "-screen", "none"]
+    code = run_command(command, scratch, stop, one_thread())
     if code is None:
         return False
     if code == 0 and (scratch / RESTART_FILE).is_file():
@@ -134,13 +116,6 @@ def _call(engine: Engine, scratch: Path, part: int, settings: ChainSettings, sto
     steps = [line.split()[0] for line in lines if line[:1] == " " and line.split()[:1] and line.split()[0].isdigit()]
     where = f"after step {steps[-1]}" if steps else "at the start"
     raise InputError(f"{scratch}: LAMMPS stopped {where} ({reason}); {_kept(part, settings)}")
-
-
-def _wait(process: "subprocess.Popen[bytes]", stop: Event) -> int | None:
-    while not stop.is_set():
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=POLL_SECONDS)
-    return None
 
 
 def _check(scratch: Path, chain: Chain, part: int, settings: ChainSettings) -> None:
