@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, convert, demo, generate, importing, report, simulate, train
+from cgsim.cli import analyze, benchmark, convert, demo, generate, importing, report, simulate, train
 from cgsim.cli import map as mapping
 from cgsim.errors import InputError
 
@@ -32,6 +32,7 @@ train.register(app)
 simulate.register(app)
 report.register(app)
 demo.register(app)
+benchmark.register(app)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
