@@ -6,13 +6,14 @@ import numpy as np
 
 from cgsim.analysis.figures import Curve, Figure
 from cgsim.analysis.motion import Box
-from cgsim.analysis.selection import Species, default_pairs, parse_pair, radial_selections
+from cgsim.analysis.naming import Naming
+from cgsim.analysis.selection import Species, default_pairs
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
 from cgsim.observables.radial import RadialDistribution, radial_distribution
 from cgsim.observables.statistics import Estimate
-from cgsim.observables.structure import perpendicular_widths
+from cgsim.observables.structure import image_reach
 from cgsim.typing import Array, Float64
 from cgsim.units import UnitSystem
 
@@ -28,40 +29,54 @@ class PairPlan:
         pairs: names of selections.
         selections: the particles of each name.
         bin_edges: length.
+        within: distance within which neighbours are counted; None for the first minimum of each pair.
     """
 
     pairs: list[tuple[str, str]]
     selections: dict[str, Array]
     bin_edges: Float64[Array, " edges"]
+    within: float | None
 
 
 def plan_pairs(source: Source, species: list[Species], box: Box, settings: AnalysisSettings) -> PairPlan:
     """Choose pairs and bins.
 
     Raises:
-        InputError: if a pair names no particles, or the cutoff is beyond half the cell.
+        InputError: if a pair names no particles, or a cutoff is beyond half the cell.
     """
-    selections = radial_selections(source.system, species)
-    names = list(selections)
-    pairs = [parse_pair(text, names) for text in settings.pairs] or default_pairs(source.system, species, selections)
+    naming = Naming(source.system, species)
+    pairs = [naming.parse_pair(text) for text in settings.pairs] or default_pairs(source.system, species, naming.given)
     edges = radial_bins(source, box, settings) if source.is_periodic else np.zeros(0)
     if settings.pairs and not source.is_periodic:
         raise InputError(f"{source.path}: has no cell, so there is no radial distribution function for --pair")
-    return PairPlan(pairs, selections, edges)
+    if source.is_periodic:
+        refuse_far(source, box, "--coordination-cutoff", settings.coordination_cutoff)
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    return PairPlan(pairs, {name: naming.select(name) for name in names}, edges, settings.coordination_cutoff)
+
+
+def refuse_far(source: Source, box: Box, option: str, distance: float | None) -> float:
+    """Half the shortest lattice vector of any frame: beyond it, particles are met in several images.
+
+    Raises:
+        InputError: if a distance that was asked for is beyond that.
+    """
+    half = float(image_reach(box.cell).min())
+    if distance is not None and distance > half:
+        raise InputError(
+            f"{source.path}: {option} {distance:g} is beyond half the shortest lattice vector of the cell, "
+            f"{half:.4g} {source.units.length}"
+        )
+    return half
 
 
 def radial_bins(source: Source, box: Box, settings: AnalysisSettings) -> Float64[Array, " edges"]:
-    """Bins up to the cutoff, which half the smallest width of any frame's cell limits.
+    """Bins up to the cutoff, which half the shortest lattice vector of any frame's cell limits.
 
     Raises:
         InputError: if the cutoff asked for is beyond that.
     """
-    half = float(perpendicular_widths(box.cell).min()) / 2
-    if settings.rdf_cutoff is not None and settings.rdf_cutoff > half:
-        raise InputError(
-            f"{source.path}: --rdf-cutoff {settings.rdf_cutoff:g} is beyond half the smallest width of the cell, "
-            f"{half:.4g} {source.units.length}"
-        )
+    half = refuse_far(source, box, "--rdf-cutoff", settings.rdf_cutoff)
     is_beads = source.units is UnitSystem.MOLECULAR and not source.system.atomic_numbers.all()
     width = settings.rdf_bin_width or (BIN_WIDTH_OF_BEADS if is_beads else BIN_WIDTH)
     reach = settings.rdf_cutoff or min(DEFAULT_REACH[source.units], half)
@@ -78,12 +93,17 @@ def pair_results(source: Source, plan: PairPlan, settings: AnalysisSettings) -> 
     chosen = source.spread_frames(settings.structure_frames)
     apart = source.system.molecule_id if settings.between_molecules else None
     result = radial_distribution(source.single_frames(chosen), masks, index, plan.bin_edges, apart)
+    inner = None
+    if plan.within is not None:
+        sphere = np.array([0.0, plan.within])  # one bin, so that the count ends exactly there
+        inner = radial_distribution(source.single_frames(chosen), masks, index, sphere, apart)
     figures: list[Figure] = []
     curves: list[Curve] = []
     length = source.units.length
     for k, (a, b) in enumerate(plan.pairs):
         label = f"{a}-{b}"
-        figures += pair_figures(source, result, k, label)
+        figures += peak_figures(source, result, k, label)
+        figures += shell_figures(source, result, k, label) if inner is None else [sphere_figure(inner, k, label)]
         columns = {
             "r": result.bin_centres,
             "rdf": result.rdf[k],
@@ -95,19 +115,32 @@ def pair_results(source: Source, plan: PairPlan, settings: AnalysisSettings) -> 
     return figures, curves
 
 
-def pair_figures(source: Source, result: RadialDistribution, pair: int, label: str) -> list[Figure]:
-    """Height and position of the first peak, and the number of neighbours up to the minimum behind it."""
+def peak_figures(source: Source, result: RadialDistribution, pair: int, label: str) -> list[Figure]:
+    """Height and position of the first peak; nothing where there is none."""
     position, height = result.first_peak(pair)
     if not np.isfinite(position.value):
         return []
-    bottom = result.first_minimum(pair)
-    reach = float(result.bin_edges[-1])
-    figures = [
-        Figure("rdf", label, height, "", "height of the first peak", (0.0, reach)),
-        Figure("rdf_first_peak", label, position, source.units.length, "position of the first peak", (0.0, reach)),
+    span = (0.0, float(result.bin_edges[-1]))
+    return [
+        Figure("rdf", label, height, "", "height of the first peak", span),
+        Figure("rdf_first_peak", label, position, source.units.length, "position of the first peak", span),
     ]
-    if bottom is not None:
-        number = Estimate(float(result.coordination[pair, bottom]), float(result.coordination_error[pair, bottom]))
-        within = (0.0, float(result.bin_edges[bottom + 1]))
-        figures.append(Figure("coordination_number", label, number, "", "up to the first minimum", within))
-    return figures
+
+
+def shell_figures(source: Source, result: RadialDistribution, pair: int, label: str) -> list[Figure]:
+    """Where the first shell ends, and how many neighbours are in it; nothing where the first peak has no end."""
+    shell = result.first_shell(pair)
+    if shell is None:
+        return []
+    radius, number = shell
+    span, within = (0.0, float(result.bin_edges[-1])), (0.0, radius.value)
+    return [
+        Figure("rdf_first_minimum", label, radius, source.units.length, "end of the first shell", span),
+        Figure("coordination_number", label, number, "", "up to the first minimum", within),
+    ]
+
+
+def sphere_figure(inner: RadialDistribution, pair: int, label: str) -> Figure:
+    """Number of neighbours within the distance that was asked for."""
+    number = Estimate(float(inner.coordination[pair, 0]), float(inner.coordination_error[pair, 0]))
+    return Figure("coordination_number", label, number, "", "within the given cutoff", (0.0, float(inner.bin_edges[1])))

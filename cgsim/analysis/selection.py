@@ -7,8 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from cgsim.errors import InputError, nearest
-from cgsim.observables.structure import chain_ends
+from cgsim.observables.structure import backbones
 from cgsim.trajectory import System
 from cgsim.trajectory.species import NEUTRAL, POLYMER, formula, molecule_charges, molecule_species
 from cgsim.trajectory.trajectory import consecutive
@@ -95,11 +94,29 @@ class Species:
         return self.particles
 
     @cached_property
+    def heavy(self) -> Int64[Array, " particles"]:
+        """All particles but hydrogens, molecule by molecule."""
+        return self.particles[self.system.atomic_numbers[self.particles] != HYDROGEN]
+
+    @cached_property
+    def are_bonded(self) -> bool:
+        """Whether bonds hold every molecule together, so that it has ends and a backbone."""
+        part = self.system.select(self.particles)
+        ones = np.ones(part.bond_index.shape[1])
+        graph = sparse.csr_array((ones, tuple(part.bond_index)), shape=(part.n_particles, part.n_particles))
+        n_pieces, _ = csgraph.connected_components(graph, directed=False)
+        return bool(n_pieces == self.n_molecules)
+
+    @cached_property
+    def backbones(self) -> list[Int64[Array, " path"]]:
+        """The particles of each chain's backbone in their order: its longest path along bonds, without hydrogens."""
+        part = self.system.select(self.heavy)
+        return [np.asarray(self.heavy[path]) for path in backbones(part.bond_index, part.molecule_id)]
+
+    @cached_property
     def ends(self) -> Int64[Array, "molecules 2"]:
         """The two ends of each chain, hydrogens not counted."""
-        heavy = self.particles[self.system.atomic_numbers[self.particles] != HYDROGEN]
-        part = self.system.select(heavy)
-        return np.asarray(heavy[chain_ends(part.bond_index, part.molecule_id)], dtype=np.int64)
+        return np.array([path[[0, -1]] for path in self.backbones])
 
 
 def all_species(system: System) -> list[Species]:
@@ -162,21 +179,6 @@ def default_pairs(
     pairs = [(c, other) for c in cations for other in selections if other not in idle]
     pairs = [(a, b) for a, b in pairs if b not in cations or cations.index(b) >= cations.index(a)]
     return pairs + [(a, b) for k, a in enumerate(anions) for b in anions[k:]]
-
-
-def parse_pair(text: str, selections: list[str]) -> tuple[str, str]:
-    """Read ``"Li:polymer.O"``.
-
-    Raises:
-        InputError: if it is not two names of selections.
-    """
-    parts = text.split(":")
-    if len(parts) != 2:
-        raise InputError(f"--pair {text!r}: expected two selections, for example 'Li:polymer.O'")
-    for name in parts:
-        if name not in selections:
-            raise InputError(f"--pair {text!r}: no particles {name!r}{nearest(name, selections)}")
-    return parts[0], parts[1]
 
 
 def _mask(system: System, particles: Int64[Array, " chosen"]) -> Bool[Array, " particles"]:

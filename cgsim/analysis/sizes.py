@@ -20,13 +20,15 @@ LONG = 40.0  # relaxation times: in a run shorter than this blocks of time are n
 
 def size_figures(source: Source, species: Species, motion: Motion, *, per_molecule: bool) -> list[Figure]:
     """Sizes of the chains of a species, averaged over chains and time, and each chain's own if wanted."""
+    are_bonded = species.are_bonded
     figures = _sizes(source, species.name, motion.radius, motion.end_to_end, share_mean=species.are_identical)
     if per_molecule and species.n_molecules > 1:
         for k, molecule in enumerate(species.molecules):
             name = f"{species.name}#{molecule + 1}"
             own = slice(k, k + 1)
             figures += _sizes(source, name, motion.radius[:, own], motion.end_to_end[:, own], share_mean=True)
-    return figures
+    # Without bonds nobody knows which particles the ends are.
+    return [figure for figure in figures if are_bonded or "end_to_end" not in figure.name]
 
 
 def size_curves(source: Source, species: Species, motion: Motion) -> list[Curve]:

@@ -10,7 +10,7 @@ import numpy as np
 from cgsim.beads import MAPPING_DOCUMENT, BeadStore
 from cgsim.errors import InputError
 from cgsim.mapping import Mapping
-from cgsim.observables.structure import perpendicular_widths
+from cgsim.observables.structure import image_reach
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.typing import Array, Float64, Int64
@@ -71,11 +71,16 @@ class Source:
         self, frames: Int64[Array, " chosen"]
     ) -> Iterator[tuple[Float64[Array, "particles 3"], Float64[Array, "3 3"]]]:
         """In-box positions and cell of some frames, given in ascending order."""
+        for frame in self.some_frames(frames):
+            yield frame.wrapped_positions[0].astype(np.float64), frame.cell[0]
+
+    def some_frames(self, frames: Int64[Array, " chosen"]) -> Iterator[Trajectory]:
+        """Some frames one by one, given in ascending order."""
         at = 0
         for piece in self.chunks():
             inside = frames[(frames >= at) & (frames < at + piece.n_frames)] - at
             for k in inside:
-                yield piece.wrapped_positions[k].astype(np.float64), piece.cell[k]
+                yield piece[int(k) : int(k) + 1]
             at += piece.n_frames
 
     def spread_frames(self, n: int) -> Int64[Array, " chosen"]:
@@ -125,16 +130,39 @@ def read_mapping(path: Path) -> Mapping:
 
 
 def _refuse_broken_molecules(source: Source) -> None:
-    """Sizes of molecules and mean positions are wrong if bonds reach across the box instead of through its face."""
-    if not source.is_periodic or not source.system.bond_index.size:
+    """Sizes of molecules and mean positions are wrong where a molecule goes on at the other side of the box."""
+    if not source.is_periodic:
         return
     frame = next(source.pieces())[:1]
+    positions, half = frame.unwrapped_positions[0], float(image_reach(frame.cell)[0])
+    _refuse_gaps(source, frame, positions)
+    if not source.system.bond_index.size:
+        return
     i, j = source.system.bond_index
-    lengths = np.linalg.norm(np.subtract(*(frame.unwrapped_positions[0, k] for k in (i, j))), axis=-1)
-    half = float(perpendicular_widths(frame.cell[0]).min()) / 2
+    lengths = np.linalg.norm(positions[i] - positions[j], axis=-1)
     worst = int(lengths.argmax())
     if lengths[worst] > half:
         raise InputError(
             f"{source.path}: bond {i[worst] + 1}-{j[worst] + 1} is {lengths[worst]:.4g} {source.units.length} long, "
             f"more than half the cell ({half:.4g}): images are wrong; import again with '--images bonds'"
         )
+
+
+def _refuse_gaps(source: Source, frame: Trajectory, positions: Float64[Array, "particles 3"]) -> None:
+    """Molecules without bonds cannot be made whole on import: wrapped ones fall into parts with a wide gap between."""
+    molecule, bonds = source.system.molecule_id, source.system.bond_index
+    bonded = np.zeros(source.system.n_molecules, dtype=bool)
+    bonded[molecule[bonds[0]]] = True
+    bonded[molecule[frame.image_flags[0].any(axis=1)]] = True  # images that were counted are believed
+    loose = np.flatnonzero(~bonded[molecule])
+    fractional = positions[loose] @ np.linalg.inv(frame.cell[0])
+    for column in fractional.T:
+        order = np.lexsort((column, molecule[loose]))
+        gaps = np.diff(column[order])
+        gaps[np.diff(molecule[loose][order]) != 0] = 0.0
+        if gaps.size and gaps.max() > 0.5:
+            torn = int(molecule[loose][order][gaps.argmax()])
+            raise InputError(
+                f"{source.path}: molecule {torn + 1} falls into parts {gaps.max():.2f} of the cell apart: it is "
+                "wrapped, and without bonds or image flags it cannot be made whole; import a topology with bonds"
+            )

@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_stores import chains, salt
 
+from cgsim.analysis.naming import Naming
 from cgsim.analysis.selection import (
     all_species,
     default_pairs,
     formal_charge,
-    parse_pair,
     radial_selections,
 )
 from cgsim.errors import InputError
@@ -129,9 +131,48 @@ def test_bead_classes_are_paired_with_each_other() -> None:
     assert default_pairs(system, all_species(system), selections) == [("Na", "Na"), ("Na", "Cl"), ("Cl", "Cl")]
 
 
-def test_a_pair_of_no_particles_names_the_nearest() -> None:
-    assert parse_pair("Li:polymer.O", ["Li", "polymer.O"]) == ("Li", "polymer.O")
+def test_a_pair_of_no_particles_names_the_nearest(electrolyte: System) -> None:
+    naming = Naming(electrolyte, all_species(electrolyte))
+    assert naming.parse_pair("Li:polymer.O") == ("Li", "polymer.O")
     with pytest.raises(InputError, match=r"no particles 'polymer\.0'; did you mean 'polymer\.O'"):
-        parse_pair("Li:polymer.0", ["Li", "polymer.O"])
+        naming.parse_pair("Li:polymer.0")
     with pytest.raises(InputError, match="expected two selections"):
-        parse_pair("Li", ["Li"])
+        naming.parse_pair("Li")
+
+
+@pytest.mark.parametrize(
+    ("text", "elements", "molecules"),
+    [
+        ("Li", {3}, {2, 6}),
+        ("TFSI", {7}, {3}),  # an ion by its central atom
+        ("species=TFSI", {6, 7, 8, 9, 16}, {3}),
+        ("species=TFSI,PF6", {6, 7, 8, 9, 15, 16}, {3, 5}),
+        ("polymer", {1, 6, 8}, {0, 1}),  # no name of ours: all of the species
+        ("polymer.O", {8}, {0, 1}),
+        ("O", {8}, {0, 1, 3, 4}),
+        ("element=O,S", {8, 16}, {0, 1, 3, 4}),
+        ("TFSI.C", {6}, {3}),
+        ("water.element=H", {1}, {4}),
+        ("TFSI.name=x", {6, 7, 8, 9, 16}, {3}),
+        ("name=*", {1, 3, 6, 7, 8, 9, 15, 16}, {0, 1, 2, 3, 4, 5, 6}),
+        ("type=1?", {15, 16}, {3, 5}),  # types are called by their atomic number here
+        ("all", {1, 3, 6, 7, 8, 9, 15, 16}, {0, 1, 2, 3, 4, 5, 6}),
+        ("TFSI.K", set(), set()),
+        ("element=Cl", set(), set()),
+    ],
+)
+def test_selections_are_by_species_element_type_and_name(
+    electrolyte: System, text: str, elements: set[int], molecules: set[int]
+) -> None:
+    chosen = Naming(electrolyte, all_species(electrolyte)).select(text)
+    assert set(electrolyte.atomic_numbers[chosen].tolist()) == elements
+    assert set(electrolyte.molecule_id[chosen].tolist()) == molecules
+
+
+def test_a_chain_without_bonds_has_neither_ends_nor_backbone(electrolyte: System) -> None:
+    polymer = all_species(electrolyte)[0]
+    assert polymer.are_bonded
+    assert len(polymer.backbones[0]) == 16  # carbons and oxygens of CH3-(OCH2CH2)5-H
+    assert electrolyte.atomic_numbers[polymer.backbones[0]].min() == 6
+    loose = replace(electrolyte, bond_index=np.zeros((2, 0), dtype=np.int64))
+    assert not all_species(loose)[0].are_bonded
