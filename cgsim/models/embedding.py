@@ -170,7 +170,8 @@ class EmbeddingNetwork(nn.Module):
         """Embed every bead."""
         types = self.atom_embedding(graph.atom_type)
         ends = torch.cat([graph.bond_index, graph.bond_index.flip(0)], dim=1)
-        bond_types = torch.cat([graph.bond_type, graph.bond_type])
+        order = ends[1].argsort(stable=True)  # receivers ascend, so that large systems can be embedded in blocks
+        ends, bond_types = ends[:, order], torch.cat([graph.bond_type, graph.bond_type])[order]
         edges = types[ends[0]] + types[ends[1]] + self.bond_embedding(bond_types)
         no_vectors = types.new_zeros(len(types), 0, 3)
         features = GraphFeatures(

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cgsim.models.execution import Compiled, EdgeBlock, Execution, edge_blocks
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.typing import Float, Int, Tensor
 
@@ -45,8 +46,13 @@ class EdgeMLP(nn.Module):
         edge_index: Int[Tensor, "2 edges"],
     ) -> Float[Tensor, "edges latent"]:
         """Update of each edge."""
-        gathered = self.from_sender(nodes).index_select(0, edge_index[0])
-        gathered = gathered + self.from_receiver(nodes).index_select(0, edge_index[1])
+        return self.from_gathered(edges, self.from_sender(nodes), self.from_receiver(nodes), *edge_index)
+
+    def from_gathered(
+        self, edges: Tensor, sent: Tensor, received: Tensor, sender: Tensor, receiver: Tensor
+    ) -> Float[Tensor, "edges latent"]:
+        """The same, with the products of the nodes at hand."""
+        gathered = sent.index_select(0, sender) + received.index_select(0, receiver)
         out: Tensor = self.rest(F.silu(self.from_edge(edges) + gathered))
         return out
 
@@ -60,7 +66,11 @@ def sum_to_receivers(
 
 
 class MessagePassingBody(nn.Module):
-    """Encode–process graph network with residual nodes and edges and sum aggregation."""
+    """Encode–process graph network with residual nodes and edges and sum aggregation.
+
+    Attributes:
+        execution: how it is run; see :func:`cgsim.models.network.set_execution`.
+    """
 
     def __init__(
         self,
@@ -75,6 +85,7 @@ class MessagePassingBody(nn.Module):
         n_vectors: int,
     ) -> None:
         super().__init__()
+        self.execution = Execution()
         self.n_vectors = n_vectors
         sizes = {"latent": latent, "n_hidden": n_hidden}
         self.encode_nodes = mlp(node_scalars + 3 * node_vectors, latent, norm=True, **sizes)
@@ -85,12 +96,54 @@ class MessagePassingBody(nn.Module):
 
     def forward(self, features: GraphFeatures) -> Latents:
         """Pass messages ``n_steps`` times."""
-        n = len(features.node_scalars)
-        lengths = features.edge_vectors.norm(dim=-1)
+        device, dtype = features.node_scalars.device, features.node_scalars.dtype
+        with self.execution.matrix_precision(device):
+            nodes = self._process(features)
+            vectors = self.decode_vectors(nodes)
+        return Latents(nodes.to(dtype), vectors.to(dtype).view(len(nodes), self.n_vectors, 3))
+
+    def _process(self, features: GraphFeatures) -> Tensor:
+        n, how = len(features.node_scalars), self.execution
+        blocks = edge_blocks(features.edge_index, n, how.largest_block(features.node_scalars.device))
         nodes = self.encode_nodes(torch.cat([features.node_scalars, features.node_vectors.flatten(1)], dim=-1))
-        edges = self.encode_edges(torch.cat([features.edge_scalars, features.edge_vectors.flatten(1), lengths], dim=-1))
+        edges = [
+            _encode(how, self.encode_edges, features.edge_scalars[b.edges], features.edge_vectors[b.edges])
+            for b in blocks
+        ]
         for update_edges, update_nodes in zip(self.edge_updates, self.node_updates, strict=True):
-            edges = edges + update_edges(edges, nodes, features.edge_index)
-            received = sum_to_receivers(edges, features.edge_index[1], n)
-            nodes = nodes + update_nodes(torch.cat([nodes, received], dim=-1))
-        return Latents(nodes, self.decode_vectors(nodes).view(n, self.n_vectors, 3))
+            sent, received = update_edges.from_sender(nodes), update_edges.from_receiver(nodes)
+            parts = []
+            for k, b in enumerate(blocks):
+                part, edges[k] = _pass_block(
+                    how, update_edges, update_nodes, nodes[b.nodes], edges[k], sent, received[b.nodes], *_ends(b)
+                )
+                parts.append(part)
+            nodes = torch.cat(parts) if len(parts) > 1 else parts[0]
+        return nodes
+
+
+def _ends(block: EdgeBlock) -> tuple[Tensor, Tensor]:
+    return block.sender, block.receiver
+
+
+@Compiled
+def _encode(encoder: nn.Module, scalars: Tensor, vectors: Tensor) -> Tensor:
+    edges: Tensor = encoder(torch.cat([scalars, vectors.flatten(1), vectors.norm(dim=-1)], dim=-1))
+    return edges
+
+
+@Compiled
+def _pass_block(
+    update_edges: EdgeMLP,
+    update_nodes: nn.Module,
+    nodes: Tensor,
+    edges: Tensor,
+    sent: Tensor,
+    received: Tensor,
+    sender: Tensor,
+    receiver: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """One round of messages to the nodes of one block: the nodes and the edges after it."""
+    edges = edges + update_edges.from_gathered(edges, sent, received, sender, receiver)
+    sums = sum_to_receivers(edges, receiver, len(nodes))
+    return nodes + update_nodes(torch.cat([nodes, sums], dim=-1)), edges

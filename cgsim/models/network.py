@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from cgsim.models.equivariant import EquivariantBody
+from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
 
 
@@ -70,6 +71,13 @@ def make_body(
         radial_range=radial_range,
         mean_degree=mean_degree,
     )
+
+
+def set_execution(model: nn.Module, execution: Execution) -> None:
+    """Let all message-passing bodies of a model run in a given way."""
+    for module in model.modules():
+        if isinstance(module, MessagePassingBody | EquivariantBody):
+            module.execution = execution
 
 
 def zero_last_layer(readout: nn.Sequential) -> nn.Sequential:
