@@ -1,51 +1,149 @@
 """Figures of diffusion: single-origin, as published for polymer electrolytes, and multi-origin with an interval."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from cgsim.analysis.dynamics_settings import DynamicsSettings
 from cgsim.analysis.figures import Curve, Figure
-from cgsim.analysis.motion import Motion
+from cgsim.analysis.motion import Box, Motion
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
-from cgsim.observables.diffusion import (
-    MIN_FRAMES,
-    N_DIMENSIONS,
-    DiffusionFit,
-    Regime,
-    diffusion_coefficient,
-    msd_errors,
-)
+from cgsim.errors import InputError
+from cgsim.observables.diffusion import MIN_FRAMES, DiffusionFit, Regime, diffusion_coefficient, msd_errors
 from cgsim.observables.dynamics import MeanSquaredDisplacement
+from cgsim.observables.finite_size import finite_size_correction, lattice_constants, thermal_energy_molecular
 from cgsim.observables.statistics import Estimate
+from cgsim.observables.van_hove import non_gaussian_peak
+from cgsim.units import UnitSystem
 
+N_DIMENSIONS = 3
 SINGLE_ORIGIN = "single-origin"
 MULTI_ORIGIN = "multi-origin"
+INFINITE_CELL = "multi-origin, infinite cell"
 DRIFT_REMOVED = "mass-weighted centre of mass of the box removed"
 DRIFT_KEPT = "kept: no cell"
+LARGE = 0.5  # share of the corrected coefficient from which on a correction is no longer small
 
 
 def mobility_figures(source: Source, species: Species, motion: Motion) -> list[Figure]:
-    """Self-diffusivity by both methods, and that of the molecules' centres where they have several particles."""
+    """Self-diffusivity by both methods, that of the molecules' centres, and how far motion is from Gaussian."""
     figures = [_single_origin(source, species, motion)]
     if source.n_frames >= MIN_FRAMES:
         figures.append(_multi_origin(source, "self_diffusivity", species.name, motion.tracers))
-        is_alone = source.is_periodic and source.system.n_molecules == 1  # its centre is the box's, held still
-        if len(species.particles) > species.n_molecules and not is_alone:
+        for axis, displacement in zip("xyz", motion.axes, strict=False):
+            own = _multi_origin(source, "self_diffusivity", species.name, displacement)
+            figures.append(replace(own, method=f"{MULTI_ORIGIN} along {axis}"))
+        if _has_centres(source, species):
             figures.append(_multi_origin(source, "centre_of_mass_diffusivity", species.name, motion.centres))
+        figures.append(_non_gaussian(source, species, motion))
     return figures
 
 
+def mobility_curves(source: Source, species: Species, motion: Motion) -> list[Curve]:
+    """Mean squared displacements of tracers and of centres of mass, and the non-Gaussian parameter."""
+    curves = [msd_curve(source, species, motion)]
+    squared = f"{source.units.length}2"
+    if _has_centres(source, species):
+        lags = motion.centres.lags
+        columns = {
+            "lag": lags * source.save_interval,
+            "msd": motion.centres.msd[lags],
+            "standard_error": msd_errors(motion.centres),
+        }
+        units = {"lag": source.units.time, "msd": squared, "standard_error": squared}
+        curves.append(Curve("centre_of_mass_msd", source.name, species.name, columns, units))
+    value, error = motion.moments.non_gaussian()
+    columns = {
+        "lag": motion.moments.lags * source.save_interval,
+        "non_gaussian_parameter": value,
+        "standard_error": error,
+    }
+    units = {"lag": source.units.time, "non_gaussian_parameter": "", "standard_error": ""}
+    return [*curves, Curve("non_gaussian_parameter", source.name, species.name, columns, units)]
+
+
 def msd_curve(source: Source, species: Species, motion: Motion) -> Curve:
-    """Mean squared displacement of the tracers, multi-origin with errors, and single-origin."""
+    """Mean squared displacement of the tracers: multi-origin with errors, along each axis, and single-origin."""
     lags = motion.tracers.lags
     columns = {
         "lag": lags * source.save_interval,
         "msd": motion.tracers.msd[lags],
         "standard_error": msd_errors(motion.tracers),
         "single_origin": motion.single_origin[lags],
+        **{f"msd_{axis}": motion.tracers.by_axis[lags, k] for k, axis in enumerate("xyz")},
     }
     squared = f"{source.units.length}2"
-    units = {"lag": source.units.time, "msd": squared, "standard_error": squared, "single_origin": squared}
+    units = dict.fromkeys(columns, squared) | {"lag": source.units.time}
     return Curve("msd", source.name, species.name, columns, units)
+
+
+def check_finite_size(source: Source, temperature: float | None, settings: DynamicsSettings) -> None:
+    """Refuse a viscosity that cannot be used.
+
+    Raises:
+        InputError: if there is no cell, or no temperature.
+    """
+    if settings.viscosity is None:
+        return
+    if not source.is_periodic:
+        raise InputError(f"{source.path}: has no cell, so --viscosity has no finite size to correct")
+    if temperature is None:
+        raise InputError(f"{source.path}: states no temperature, which --viscosity needs; give --temperature")
+
+
+def finite_size_figures(
+    source: Source, box: Box, diffusion: list[Figure], temperature: float | None, settings: DynamicsSettings
+) -> list[Figure]:
+    """Diffusivities in an infinite cell if the viscosity is known, else the size of the correction per viscosity.
+
+    After Yeh and Hummer, with the constant of the cell's own shape; see
+    :func:`cgsim.observables.finite_size.lattice_constants`.
+    """
+    if temperature is None or not source.is_periodic:
+        return []
+    cell = box.cell.mean(axis=0)
+    is_molecular = source.units is UnitSystem.MOLECULAR
+    thermal_energy = thermal_energy_molecular(temperature) if is_molecular else temperature
+    details = {
+        "temperature": temperature,
+        "edge": float(np.cbrt(abs(np.linalg.det(cell)))),
+        "lattice_constant": float(np.trace(lattice_constants(cell))) / N_DIMENSIONS,
+    }
+    shift = source.units.diffusion_factor * finite_size_correction(cell, thermal_energy, settings.viscosity or 1.0)
+    mean = float(shift.mean())
+    if settings.viscosity is None:
+        unit = f"{source.units.diffusion} {'mPa s' if is_molecular else 'epsilon tau/sigma3'}"
+        span = (0.0, source.duration)
+        each = Estimate(mean, 0.0)
+        return [Figure("finite_size_correction", "all", each, unit, "yeh-hummer, per viscosity", span, "", details)]
+    figures = []
+    for figure in diffusion:
+        along = {f"{MULTI_ORIGIN} along {axis}": float(shift[k]) for k, axis in enumerate("xyz")} | {MULTI_ORIGIN: mean}
+        if figure.method not in along:
+            continue
+        added = along[figure.method]
+        estimate = replace(figure.estimate, value=figure.estimate.value + added)
+        warnings = [figure.warning] if figure.warning else []
+        if added > LARGE * estimate.value:
+            warnings.append(f"{added / estimate.value:.0%} of it is the correction: the cell is too small")
+        own = {**figure.details, **details, "correction": added, "viscosity": settings.viscosity}
+        own["error_of_viscosity"] = "not included"
+        method = figure.method.replace(MULTI_ORIGIN, INFINITE_CELL)
+        figures.append(replace(figure, estimate=estimate, method=method, warning="; ".join(warnings), details=own))
+    return figures
+
+
+def _has_centres(source: Source, species: Species) -> bool:
+    """Whether molecules have several particles, and are not alone: then their centre is the box's, held still."""
+    is_alone = source.is_periodic and source.system.n_molecules == 1
+    return len(species.particles) > species.n_molecules and not is_alone
+
+
+def _non_gaussian(source: Source, species: Species, motion: Motion) -> Figure:
+    times = motion.moments.lags * source.save_interval
+    peak, when = non_gaussian_peak(times, motion.moments)
+    return Figure("non_gaussian_parameter", species.name, peak, "", "largest", (when, when))
 
 
 def _single_origin(source: Source, species: Species, motion: Motion) -> Figure:

@@ -7,8 +7,14 @@ import numpy as np
 
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
-from cgsim.observables.dynamics import MeanSquaredDisplacement, mean_squared_displacement, merge_molecules
+from cgsim.observables.dynamics import (
+    MeanSquaredDisplacement,
+    mean_squared_displacement,
+    merge_molecules,
+    sample_lags,
+)
 from cgsim.observables.structure import centres_of_mass, end_to_end_distance, radius_of_gyration
+from cgsim.observables.van_hove import Moments, displacement_moments, merge_moments
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.trajectory import consecutive
 from cgsim.typing import Array, Float64, Int64
@@ -29,6 +35,13 @@ class Box:
     centre: Float64[Array, "frames 3"]
     cell: Float64[Array, "frames 3 3"]
 
+    @property
+    def change(self) -> float:
+        """Largest change of an edge of the cell during the run, relative to its mean; 0 at constant volume."""
+        edges = np.linalg.norm(self.cell, axis=-1)
+        mean = edges.mean(axis=0)
+        return float(((edges.max(axis=0) - edges.min(axis=0)) / np.where(mean > 0, mean, 1.0)).max())
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -36,6 +49,8 @@ class Motion:
 
     Attributes:
         tracers: multi-origin displacement of the tracers.
+        axes: the same along x, y and z one by one, if wanted.
+        moments: second and fourth moments of the tracers' displacements, at sample lags up to half the run.
         centres: the same for centres of mass of molecules of several particles.
         single_origin: [frames], length^2, mean squared displacement of the tracers since the first frame.
         last_displacement: [molecules], length^2, that of each molecule's tracers at the last frame.
@@ -45,6 +60,8 @@ class Motion:
     """
 
     tracers: MeanSquaredDisplacement
+    axes: tuple[MeanSquaredDisplacement, ...]
+    moments: Moments
     centres: MeanSquaredDisplacement
     single_origin: Float64[Array, " frames"]
     last_displacement: Float64[Array, " molecules"]
@@ -53,25 +70,76 @@ class Motion:
     end_to_end: Float64[Array, "frames chains"]
 
 
+class Unwrapper:
+    """Unwraps positions piece by piece, in cells of constant or changing size.
+
+    Where the cell changes, a particle that is n cells away would be carried along by n times the change. So the path of
+    each molecule is put together from its steps instead, u(t+1) = u(t) + the minimum image of r(t+1) - r(t) in the
+    cell of t+1, which keeps diffusion as it is in the box (von Bülow, Bullerjahn and Hummer, J. Chem. Phys. 153, 021101
+    (2020)). Molecules go with their first particle and stay whole. In a constant cell that changes nothing.
+    """
+
+    def __init__(self, source: Source, particles: Int64[Array, " chosen"]) -> None:
+        """Prepare for some particles."""
+        self._particles = particles
+        molecules, self._rank = np.unique(source.system.molecule_id[particles], return_inverse=True)
+        self._heads = np.unique(source.system.molecule_id, return_index=True)[1][molecules]
+        self._offset = np.zeros((1, len(molecules), 3))  # between the path and where images put it
+        self._images = np.zeros((1, len(molecules), 3))
+        self._cell: Array | None = None
+
+    def __call__(self, piece: Trajectory) -> Float64[Array, "frames chosen 3"]:
+        """Unwrapped positions of the next piece."""
+        images = piece.image_flags[:, self._particles].astype(np.float64)
+        positions = np.asarray(piece.wrapped_positions[:, self._particles] + images @ piece.cell)
+        heads = piece.image_flags[:, self._heads].astype(np.float64)
+        if self._cell is None:
+            self._cell, self._images = piece.cell[:1], heads[:1]
+        offset = self._offset
+        if (piece.cell != self._cell).any():
+            steps = np.diff(heads, axis=0, prepend=self._images) @ piece.cell
+            offset = offset + self._images @ self._cell + np.cumsum(steps, axis=0) - heads @ piece.cell
+        self._offset, self._images, self._cell = offset[-1:], heads[-1:], piece.cell[-1:]
+        return positions + offset[:, self._rank] if offset.any() else positions
+
+
+def read_paths(
+    source: Source, particles: Int64[Array, " chosen"], box: Box, max_bytes: int
+) -> Iterator[tuple[slice, Float64[Array, "frames some 3"]]]:
+    """Unwrapped paths of particles, the box's drift taken out, as many at a time as fit into ``max_bytes``."""
+    size = max(1, max_bytes // (24 * source.n_frames))
+    for start in range(0, len(particles), size):
+        some = slice(start, min(start + size, len(particles)))
+        unwrap, paths, at = Unwrapper(source, particles[some]), np.empty((source.n_frames, len(particles[some]), 3)), 0
+        for piece in source.chunks():
+            here = slice(at, at + piece.n_frames)
+            at += piece.n_frames
+            paths[here] = unwrap(piece) - (box.centre[here] - box.centre[0])[:, None]
+        yield some, paths
+
+
 def follow_box(source: Source) -> Box:
     """Read the cell and the centre of mass of all particles in every frame."""
     shares = source.system.masses / source.system.masses.sum()
+    unwrap = Unwrapper(source, np.arange(source.system.n_particles))
     centres, cells = [], []
     for piece in source.chunks():
-        centres.append(np.einsum("p,fpx->fx", shares, piece.unwrapped_positions))
+        centres.append(np.einsum("p,fpx->fx", shares, unwrap(piece)))
         cells.append(piece.cell)
     centre = np.concatenate(centres)
     return Box(centre if source.is_periodic else np.zeros_like(centre), np.concatenate(cells))
 
 
-def follow_species(source: Source, species: Species, box: Box) -> Motion:
+def follow_species(source: Source, species: Species, box: Box, *, per_axis: bool = False) -> Motion:
     """Read the series of a species, a block of whole molecules at a time so that memory stays bounded."""
-    parts = [_follow(source, block, box) for block in _blocks(source, species)]
+    parts = [_follow(source, block, box, per_axis=per_axis) for block in _blocks(source, species)]
     if len(parts) == 1:
         return parts[0]
     sizes = np.array([p.tracers.molecule_weights.sum() for p in parts])
     return Motion(
         merge_molecules([p.tracers for p in parts]),
+        tuple(merge_molecules(list(same)) for same in zip(*(p.axes for p in parts), strict=True)),
+        merge_moments([p.moments for p in parts]),
         merge_molecules([p.centres for p in parts]),
         np.average([p.single_origin for p in parts], axis=0, weights=sizes),
         np.concatenate([p.last_displacement for p in parts]),
@@ -89,7 +157,7 @@ def _blocks(source: Source, species: Species) -> Iterator[Species]:
         yield Species(species.system, species.name, molecules, species.charge)
 
 
-def _follow(source: Source, species: Species, box: Box) -> Motion:
+def _follow(source: Source, species: Species, box: Box, *, per_axis: bool) -> Motion:
     particles, tracers = species.particles, species.tracers
     masses = source.system.masses[particles]
     molecule = consecutive(source.system.molecule_id[particles])
@@ -98,22 +166,28 @@ def _follow(source: Source, species: Species, box: Box) -> Motion:
     centres = np.empty((n, m, 3))
     chains = m if species.is_chain else 0
     radius, ends = np.empty((n, chains)), np.empty((n, chains))
-    at = 0
+    rank = np.empty(source.system.n_particles, dtype=np.int64)
+    rank[particles] = np.arange(len(particles))
+    unwrap, at = Unwrapper(source, particles), 0
     for piece in source.chunks():
         here = slice(at, at + piece.n_frames)
         at += piece.n_frames
         drift = (box.centre[here] - box.centre[0])[:, None]
-        own = _unwrapped(piece, particles)
+        own = unwrap(piece)
         centres[here] = centres_of_mass(own, masses, molecule) - drift
-        positions[here] = _unwrapped(piece, tracers) - drift
+        positions[here] = own[:, rank[tracers]] - drift
         if chains:
             radius[here] = radius_of_gyration(own, masses, molecule)
             ends[here] = _end_to_end(piece, species)
     of_tracer = consecutive(source.system.molecule_id[tracers])
     squared = np.square(positions - positions[:1]).sum(axis=-1)
     count = np.bincount(of_tracer)
+    lags = sample_lags(n)
+    axes = range(3) if per_axis else ()
     return Motion(
         mean_squared_displacement(positions, of_tracer, source.save_interval),
+        tuple(mean_squared_displacement(positions[:, :, x : x + 1], of_tracer, source.save_interval) for x in axes),
+        displacement_moments(positions, of_tracer, lags[lags <= max(1, n // 2)]),
         mean_squared_displacement(centres, np.arange(m), source.save_interval),
         squared.mean(axis=1),
         np.bincount(of_tracer, weights=squared[-1]) / count,

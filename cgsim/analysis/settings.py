@@ -1,7 +1,8 @@
 """What to analyse and how."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cgsim.analysis.dynamics_settings import DynamicsSettings
 from cgsim.errors import InputError
 
 AXES = ("x", "y", "z")
@@ -32,6 +33,7 @@ class AnalysisSettings:
         per_molecule: sizes of every chain by itself as well.
         between_molecules: radial distribution functions leave out pairs within one molecule.
         replicas: the files are runs of one system, to be combined.
+        dynamics: what to look at of the motion.
         green_kubo: asks for a conductivity from velocities, which no store has: always refused.
 
     Raises:
@@ -54,6 +56,7 @@ class AnalysisSettings:
     per_molecule: bool = False
     between_molecules: bool = False
     replicas: bool = False
+    dynamics: DynamicsSettings = field(default_factory=DynamicsSettings)
     green_kubo: bool = False
 
     def __post_init__(self) -> None:

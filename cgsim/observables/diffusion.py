@@ -113,7 +113,7 @@ def diffusion_coefficient_within(displacement: MeanSquaredDisplacement, window: 
         window: smallest and largest lag, time.
 
     Raises:
-        ValueError: if fewer than three sampled lags lie within it, or it reaches beyond three quarters of the trajectory.
+        ValueError: if fewer than three sampled lags lie within it, or it reaches beyond three quarters of the run.
     """
     low, high = (edge / displacement.save_interval for edge in window)
     lags = displacement.lags[(displacement.lags > low * (1 - 1e-6)) & (displacement.lags < high * (1 + 1e-6))]
@@ -127,8 +127,8 @@ def diffusion_coefficient_within(displacement: MeanSquaredDisplacement, window: 
 def msd_errors(displacement: MeanSquaredDisplacement) -> Float64[Array, " samples"]:
     """Standard error of the MSD at its sample lags: scatter over molecules, or that of a random walk if these are few.
 
-    For a walk along d axes the relative variance is (2 / d) (2 m^2 + 1) / (3 m (n - m + 1)) at lag m of n frames (Qian, Sheetz and
-    Elson, Biophys. J. 60, 910 (1991)), for m up to half of n, and at most that of a single displacement.
+    For a walk along d axes the relative variance is (2 / d) (2 m^2 + 1) / (3 m (n - m + 1)) at lag m of n frames (Qian,
+    Sheetz and Elson, Biophys. J. 60, 910 (1991)), for m up to half of n, and at most that of a single displacement.
     """
     weights = displacement.molecule_weights / displacement.molecule_weights.sum()
     n_molecules = 1.0 / float((weights**2).sum())
@@ -192,9 +192,7 @@ def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> 
     estimator = _least_squares(straight, covariance)  # [2, lags]
     slope, intercept = estimator @ observed
     of_molecule = displacement.by_molecule[:, columns]
-    d = Estimate(
-        float(slope), *_error(estimator[0], of_molecule, weights, covariance, correlation)
-    )
+    d = Estimate(float(slope), *_error(estimator[0], of_molecule, weights, covariance, correlation))
     d = d.scaled(1.0 / (2 * displacement.n_dimensions))
     power = np.stack([np.log(time), np.ones(len(lags))], axis=1)
     expected = model[lags]

@@ -38,8 +38,9 @@ class Hops:
             return Estimate(float("nan"), float("nan"))
         share = float(self.between.sum()) / total
         n = len(self.within)
-        if n < ENOUGH_IONS:
-            return Estimate(share, float(np.sqrt(share * (1.0 - share) / total)))
+        if n < ENOUGH_IONS or share in (0.0, 1.0):  # what a flat prior leaves open: never known for certain
+            inside, outside = self.between.sum() + 1.0, self.within.sum() + 1.0
+            return Estimate(share, float(np.sqrt(inside * outside / (total + 3.0)) / (total + 2.0)))
         deviations = self.between - share * (self.within + self.between)
         return Estimate(share, float(np.sqrt(n / (n - 1.0) * (deviations**2).sum())) / total, n - 1.0)
 
@@ -107,8 +108,8 @@ def cage_hops(
     p(t) = sqrt(<(r - <r>_B)^2>_A <(r - <r>_A)^2>_B) compares the windows A before and B after t: the squared distance
     between the places around which the particle rattles (Candelier, Dauchot and Biroli, Phys. Rev. Lett. 102, 088001
     (2009), eq. 1; in windows of fixed length as by Smessaert and Rottler, Phys. Rev. E 88, 022314 (2013)). A hop is an
-    unbroken time for which p is above the square of the cage size. A particle that diffuses freely has no cage, but hops
-    by this count too: a rate means something where p is either small or large.
+    unbroken time for which p is above the square of the cage size. A particle that diffuses freely has no cage but
+    hops by this count too: a rate means something where p is either small or large.
 
     Args:
         unwrapped_positions: drift removed where it has to be, length.

@@ -59,9 +59,9 @@ class ModeRelaxation:
 def mode_relaxation(vectors: Float64[Array, "frames chains 3"]) -> ModeRelaxation:
     """Amplitude and relaxation of a vector of each chain whose mean is zero: a Rouse mode, or end to end.
 
-    C(t) = exp(-(t / tau)^beta) is fitted to the correlation down to 0.1 (Kohlrausch, Williams and Watts; for modes as in
-    Kopf et al., above). Errors come from leaving out one group of chains and axes at a time (jackknife): in an isotropic
-    liquid the three axes of a chain are independent too.
+    C(t) = exp(-(t / tau)^beta) is fitted to the correlation down to 0.1 (Kohlrausch, Williams and Watts; for modes as
+    in Kopf et al., above). Errors come from leaving out one group of chains and axes at a time (jackknife): in an
+    isotropic liquid the three axes of a chain are independent too.
     """
     n, chains, axes = vectors.shape
     series = vectors.reshape(n, chains * axes)

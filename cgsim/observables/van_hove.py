@@ -122,28 +122,65 @@ class VanHove:
         return np.asarray(0.5 * (self.bin_edges[1:] + self.bin_edges[:-1]))
 
 
-def van_hove_self(
-    unwrapped_positions: Float64[Array, "frames particles 3"], lag: int, bin_edges: Float64[Array, " edges"]
-) -> VanHove:
-    """Distribution of the distance that a particle goes in a time (van Hove, Phys. Rev. 95, 249 (1954), eq. 26).
+@dataclass(frozen=True)
+class Distances:
+    """How far some particles went in one lag: counts for every time origin.
 
-    What goes beyond the last bin counts in the normalisation. Errors are block averages over time origins in order.
+    Attributes:
+        lag: frames.
+        counts: [origins, bins], particles by distance gone, bins of equal width from 0.
+        squared: sum over particles of the mean squared distance, length^2.
+        n_particles: number of particles.
+    """
+
+    lag: int
+    counts: Float64[Array, "origins bins"]
+    squared: float
+    n_particles: int
+
+
+def count_distances(unwrapped_positions: Float64[Array, "frames particles 3"], lag: int, bin_width: float) -> Distances:
+    """Count how far particles go in one lag, from at most a thousand time origins.
 
     Raises:
         ValueError: if the trajectory is not longer than the lag.
     """
-    n = len(unwrapped_positions)
+    n, n_particles, _ = unwrapped_positions.shape
     if not 0 < lag < n:
         raise ValueError(f"a lag of {lag} frames in a trajectory of {n}")
     origins = spread_origins(n, lag)
-    counts, total = np.empty((len(origins), len(bin_edges) - 1)), 0.0
-    for k, origin in enumerate(origins):
-        squared = np.square(unwrapped_positions[origin + lag] - unwrapped_positions[origin]).sum(axis=-1)
-        counts[k] = np.histogram(np.sqrt(squared), bin_edges)[0]
-        total += float(squared.mean())
-    density = block_average(counts / (unwrapped_positions.shape[1] * np.diff(bin_edges)))
-    variance = total / len(origins) / 3.0
-    return VanHove(lag, bin_edges, density.mean, density.standard_error, _gaussian(bin_edges, variance))
+    counts: list[Array] = []
+    squared = 0.0
+    for origin in origins:
+        square = np.square(unwrapped_positions[origin + lag] - unwrapped_positions[origin]).sum(axis=-1)
+        counts.append(np.bincount((np.sqrt(square) / bin_width).astype(np.int64)))
+        squared += float(square.sum()) / len(origins)
+    return Distances(lag, _stack(counts), squared, n_particles)
+
+
+def merge_distances(parts: list[Distances]) -> Distances:
+    """Put together what was counted for different particles at the same lag."""
+    most = max(p.counts.shape[1] for p in parts)
+    counts = np.sum([np.pad(p.counts, ((0, 0), (0, most - p.counts.shape[1]))) for p in parts], axis=0)
+    return Distances(parts[0].lag, counts, sum(p.squared for p in parts), sum(p.n_particles for p in parts))
+
+
+def _stack(rows: list[Array]) -> Float64[Array, "rows columns"]:
+    table = np.zeros((len(rows), max(len(row) for row in rows)))
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = row
+    return table
+
+
+def van_hove_self(distances: Distances, bin_width: float) -> VanHove:
+    """Distribution of the distance that a particle goes in a time (van Hove, Phys. Rev. 95, 249 (1954), sec. III).
+
+    Errors are block averages over time origins in order.
+    """
+    edges = bin_width * np.arange(distances.counts.shape[1] + 1)
+    density = block_average(distances.counts / (distances.n_particles * bin_width))
+    variance = distances.squared / distances.n_particles / 3.0
+    return VanHove(distances.lag, edges, density.mean, density.standard_error, _gaussian(edges, variance))
 
 
 def _gaussian(bin_edges: Float64[Array, " edges"], variance: float) -> Float64[Array, " bins"]:
@@ -164,8 +201,8 @@ def van_hove_distinct(
 ) -> VanHove:
     """Density of other particles, a time later, around where a particle was, over their mean density.
 
-    G_d(r, t) V / N of van Hove (Phys. Rev. 95, 249 (1954), eq. 27), normalised as a radial distribution function is: by
-    the number of pairs, so that particles without correlation give 1.
+    G_d(r, t) V / N of van Hove (Phys. Rev. 95, 249 (1954), sec. III), normalised as a radial distribution function is:
+    by the number of pairs, so that particles without correlation give 1.
 
     Args:
         pairs_of_frames: positions at the origin and a lag later, and the cell of both; drift removed.

@@ -1,0 +1,113 @@
+"""Figures of how chains relax: Rouse modes, and the vector from end to end."""
+
+import numpy as np
+
+from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.motion import MAX_BYTES
+from cgsim.analysis.selection import Species
+from cgsim.analysis.source import Source
+from cgsim.observables.dynamics import sample_lags
+from cgsim.observables.rouse import ModeRelaxation, mode_relaxation, rouse_modes
+from cgsim.trajectory import Trajectory
+from cgsim.typing import Array, Float64, Int64
+
+MIN_FRAMES = 20
+SHORT = 10.0  # relaxation times: a run shorter than this says little about one
+
+
+def chain_results(source: Source, species: Species, n_modes: int) -> tuple[list[Figure], list[Curve], list[str]]:
+    """Relaxation of the end-to-end vector, and of the first Rouse modes of chains of equal length."""
+    if source.n_frames < MIN_FRAMES:
+        return [], [], []
+    lengths = {len(path) for path in species.backbones}
+    notes = []
+    n_modes = min(n_modes, min(lengths) - 1)
+    if len(lengths) > 1 and n_modes > 0:
+        notes.append(f"{source.path}: no Rouse modes of {species.name}: backbones of {min(lengths)} to {max(lengths)}")
+        n_modes = 0
+    series = _vectors(source, species, n_modes)
+    ends = mode_relaxation(series[:, :, 0])
+    figures = [_time(source, species, "end_to_end_relaxation_time", "stretched exponential", ends)]
+    curves = [_autocorrelation(source, species, ends)]
+    if n_modes:
+        modes = [mode_relaxation(series[:, :, 1 + p]) for p in range(n_modes)]
+        span = (0.0, source.duration)
+        figures.append(_time(source, species, "rouse_relaxation_time", "mode 1", modes[0]))
+        squared = f"{source.units.length}2"
+        figures.append(Figure("rouse_amplitude", species.name, modes[0].amplitude, squared, "mode 1", span))
+        curves.append(_modes(source, species, modes, lengths.pop()))
+    return figures, curves, notes
+
+
+def _vectors(source: Source, species: Species, n_modes: int) -> Float64[Array, "frames chains vectors 3"]:
+    """End-to-end vector and modes of every chain, in every frame; some chains at a time."""
+    result = np.empty((source.n_frames, species.n_molecules, 1 + n_modes, 3))
+    size = max(len(path) for path in species.backbones)
+    paths = np.array([np.resize(path, size) for path in species.backbones])  # only equal ones are used as a whole
+    at = 0
+    for piece in source.chunks():
+        here = slice(at, at + piece.n_frames)
+        at += piece.n_frames
+        some = max(1, MAX_BYTES // (4 * 24 * piece.n_frames * size))
+        for first in range(0, len(paths), some):
+            own = slice(first, first + some)
+            last = np.array([path[-1] for path in species.backbones[own]])
+            ends = [_whole(piece, which) for which in (paths[own, 0], last)]
+            result[here, own, 0] = ends[1] - ends[0]
+            if n_modes:
+                positions = _whole(piece, paths[own].ravel()).reshape(piece.n_frames, -1, size, 3)
+                result[here, own, 1:] = rouse_modes(positions, n_modes)
+    return result
+
+
+def _whole(piece: Trajectory, particles: Int64[Array, " chosen"]) -> Float64[Array, "frames chosen 3"]:
+    images = piece.image_flags[:, particles].astype(np.float64)
+    return np.asarray(piece.wrapped_positions[:, particles] + images @ piece.cell)
+
+
+def _time(source: Source, species: Species, name: str, method: str, one: ModeRelaxation) -> Figure:
+    interval = source.save_interval
+    time = one.time.scaled(interval)
+    warning = ""
+    if not one.has_decayed:
+        warning = "not down to 1/e in half the run: extrapolated by the stretched exponential"
+    elif source.duration < SHORT * time.value:
+        warning = f"the run is only {source.duration / time.value:.1f} relaxation times long"
+    elif time.value <= 0.5 * interval:
+        warning = "relaxes within a save interval: an upper bound"
+    details = {
+        "stretching": one.stretching.value,
+        "stretching_error": one.stretching.standard_error,
+        "integrated_time": one.integrated.value * interval,
+        "integrated_time_error": one.integrated.standard_error * interval,
+    }
+    return Figure(name, species.name, time, source.units.time, method, (0.0, one.window * interval), warning, details)
+
+
+def _autocorrelation(source: Source, species: Species, one: ModeRelaxation) -> Curve:
+    lags = np.concatenate([[0], sample_lags(len(one.correlation))])
+    lags = np.unique(lags[lags < len(one.correlation)])
+    columns = {"lag": lags * source.save_interval, "autocorrelation": one.correlation[lags]}
+    units = {"lag": source.units.time, "autocorrelation": ""}
+    return Curve("end_to_end_autocorrelation", source.name, species.name, columns, units)
+
+
+def _modes(source: Source, species: Species, modes: list[ModeRelaxation], length: int) -> Curve:
+    """All modes; amplitudes of a Gaussian chain go as 1 / sin^2(p pi / 2 N), relaxation times of a Rouse chain too."""
+    p = np.arange(1, len(modes) + 1)
+    shape = np.sin(0.5 * np.pi / length) ** 2 / np.sin(0.5 * np.pi * p / length) ** 2
+    interval = source.save_interval
+    columns = {
+        "mode": p,
+        "amplitude": np.array([m.amplitude.value for m in modes]),
+        "amplitude_error": np.array([m.amplitude.standard_error for m in modes]),
+        "relaxation_time": np.array([m.time.value for m in modes]) * interval,
+        "relaxation_time_error": np.array([m.time.standard_error for m in modes]) * interval,
+        "stretching": np.array([m.stretching.value for m in modes]),
+        "stretching_error": np.array([m.stretching.standard_error for m in modes]),
+        "rouse_shape": shape,
+    }
+    squared = f"{source.units.length}2"
+    units = dict.fromkeys(columns, "") | {"amplitude": squared, "amplitude_error": squared}
+    units |= {"relaxation_time": source.units.time, "relaxation_time_error": source.units.time}
+    return Curve("rouse_modes", source.name, species.name, columns, units)
