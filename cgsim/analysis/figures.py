@@ -28,6 +28,7 @@ class Figure:
         details: more numbers that belong to it, by name.
         system: which system, the file name without its suffix.
         file: the file; empty for replicas that were combined.
+        window_unit: unit of ``window``; that of time if empty.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Figure:
     details: dict[str, Any] = field(default_factory=dict)
     system: str = ""
     file: str = ""
+    window_unit: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The figure as it stands in ``results.json``."""
@@ -49,9 +51,13 @@ class Figure:
             "value": self.estimate.value,
             "standard_error": self.estimate.standard_error,
             "degrees_of_freedom": self.estimate.degrees_of_freedom,
+            "distribution": self.estimate.distribution,
+            "interval_68": list(self.estimate.interval(0.68)),
+            "interval_95": list(self.estimate.interval(0.95)),
             "unit": self.unit,
             "method": self.method,
             "window": list(self.window),
+            "window_unit": self.window_unit,
             "system": self.system,
         }
         record.update({key: value for key, value in (("file", self.file), ("warning", self.warning)) if value})

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cgsim.analysis.figures import Figure
+from cgsim.analysis.plan import Plan
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
 from cgsim.observables.statistics import combine_replicas
@@ -29,6 +30,20 @@ def check_replicas(sources: list[Source]) -> None:
         if not same:
             raise InputError(
                 f"{source.path}: is not the same system as {sources[0].path} (particles, masses or bonds differ), "
+                "so --replicas cannot combine them"
+            )
+
+
+def check_temperatures(plans: list[Plan]) -> None:
+    """Refuse runs of one system at different temperatures.
+
+    Raises:
+        InputError: naming the first that differs from the first file.
+    """
+    for plan in plans[1:]:
+        if plan.temperature != plans[0].temperature:
+            raise InputError(
+                f"{plan.source.path}: is at {plan.temperature} K, {plans[0].source.path} at {plans[0].temperature} K, "
                 "so --replicas cannot combine them"
             )
 

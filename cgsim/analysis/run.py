@@ -1,25 +1,29 @@
 """From stores to results: every figure that the files allow, with its error, window and warnings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cgsim.analysis.conduction import Salt, conduction_figures, find_salt
-from cgsim.analysis.figures import Curve, Figure, to_document
-from cgsim.analysis.mobility import DRIFT_KEPT, DRIFT_REMOVED, mobility_figures, msd_curve
-from cgsim.analysis.motion import Box, Motion, follow_box, follow_species
-from cgsim.analysis.pairs import PairPlan, pair_results, plan_pairs
-from cgsim.analysis.replicas import check_replicas, combine_figures
-from cgsim.analysis.selection import Species, all_species
+import numpy as np
+
+from cgsim.analysis.collective import collective_figures
+from cgsim.analysis.conduction import cluster_figures, nernst_einstein_figures
+from cgsim.analysis.figures import Figure, to_document
+from cgsim.analysis.parts import Part, tasks_of
+from cgsim.analysis.plan import Plan, describe, distinctly_named, make_plan, trimmed
+from cgsim.analysis.replicas import check_replicas, check_temperatures, combine_figures
 from cgsim.analysis.settings import AnalysisSettings
-from cgsim.analysis.sizes import box_figures, size_curves, size_figures
-from cgsim.analysis.source import Source, open_source, read_mapping
-from cgsim.errors import InputError, nearest
-from cgsim.observables.diffusion import MIN_FRAMES
-from cgsim.units import format_time, parse_time
+from cgsim.analysis.source import open_source, read_mapping
+from cgsim.analysis.workers import run_tasks
+from cgsim.errors import InputError
 
 Progress = Callable[[str, float], None]
+NO_VELOCITIES = (
+    "--green-kubo integrates the autocorrelation of the current, which takes velocities every few fs; stores hold "
+    "positions only, and rollouts never have velocities; the conductivity by 'einstein-collective' is the same "
+    "coefficient, from positions"
+)
 
 
 def analyze_files(
@@ -27,6 +31,7 @@ def analyze_files(
     settings: AnalysisSettings | None = None,
     beads_of: Path | None = None,
     progress: Progress = lambda _text, _fraction: None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Analyse stores of atoms or beads, molecular dynamics or rollouts alike.
 
@@ -36,6 +41,8 @@ def analyze_files(
         beads_of: a store of beads (a rollout) or a saved mapping: stores of atoms are then seen as these beads, so that
             they can be compared with it.
         progress: called with what is being done and the fraction done.
+        processes: work on so many parts (a species, the pairs, the ions of one file) at once; results are the same for
+            any number.
 
     Returns:
         The document of ``results.json``: ``figures``, ``curves`` by kind, ``systems``, ``notes``.
@@ -46,138 +53,70 @@ def analyze_files(
     settings = settings or AnalysisSettings()
     if not files:
         raise InputError("no file to analyse given")
+    if settings.green_kubo:
+        raise InputError(f"{files[0]}: {NO_VELOCITIES}")
     mapping = read_mapping(beads_of) if beads_of is not None else None
-    sources = _named([_trimmed(open_source(path, mapping), settings) for path in files])
+    sources = distinctly_named([trimmed(open_source(path, mapping), settings) for path in files])
     if settings.replicas:
         check_replicas(sources)
     plans = []
     for source in sources:
         progress(f"{source.name}: box", 0.0)
-        plans.append(_plan(source, settings))
-    runs: list[list[Figure]] = []
-    curves: list[Curve] = []
-    notes: list[str] = []
-    for k, plan in enumerate(plans):
-
-        def report(text: str, part: float, k: int = k, name: str = plan.source.name) -> None:
-            progress(f"{name}: {text}", (k + part) / len(plans))
-
-        figures, own_curves, own_notes = _analyze(plan, settings, report)
-        runs.append([replace(f, system=plan.source.name, file=str(plan.source.path)) for f in figures])
-        curves += own_curves
-        notes += own_notes
-    combined = combine_figures(runs, sources) if settings.replicas else [figure for run in runs for figure in run]
-    systems = [_describe(plan.source, plan.species) for plan in plans]
-    return to_document([str(path) for path in files], systems, combined, curves, list(dict.fromkeys(notes)))
+        plans.append(make_plan(source, settings))
+    if settings.replicas:
+        check_temperatures(plans)
+    tasks = [tasks_of(plan, settings) for plan in plans]
+    results = iter(run_tasks([task for own in tasks for task in own], processes, progress))
+    runs = [_Run(plan, [next(results) for _ in own]) for plan, own in zip(plans, tasks, strict=True)]
+    groups = [runs] if settings.replicas else [[run] for run in runs]
+    figures = [figure for group in groups for figure in _figures(group)]
+    curves = [curve for run in runs for part in run.parts for curve in part.curves]
+    notes = [note for run in runs for note in (*run.plan.notes, *(n for part in run.parts for n in part.notes))]
+    systems = [describe(plan) for plan in plans]
+    return to_document([str(path) for path in files], systems, figures, curves, list(dict.fromkeys(notes)))
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Everything about one trajectory that can be refused, settled before the work starts."""
+class _Run:
+    """A trajectory, what its parts found, and the figures of its ion clusters, which need its own diffusivities."""
 
-    source: Source
-    species: list[Species]
-    box: Box
-    pairs: PairPlan
-    salt: Salt | None
-    notes: list[str]
+    def __init__(self, plan: Plan, parts: list[Part]) -> None:
+        self.plan, self.parts = plan, parts
+        self.figures = self._own([figure for part in parts for figure in part.figures])
+        self.unlisted = self._own([figure for part in parts for figure in part.unlisted])
+        self.collective = [part.collective for part in parts if part.collective is not None]
+        if plan.salt is not None:
+            diffusion = self.figures + self.unlisted
+            for clusters in (part.clusters for part in parts if part.clusters is not None):
+                self.figures += self._own(cluster_figures(plan.salt, diffusion, clusters))
 
-
-def _plan(source: Source, settings: AnalysisSettings) -> _Plan:
-    species = _known_species(source, settings)
-    box = follow_box(source)
-    pairs = plan_pairs(source, species, box, settings)
-    salt, note = find_salt(source, species, box, settings)
-    notes = [note] if note else []
-    if source.n_frames < MIN_FRAMES:
-        notes.append(f"{source.path}: {source.n_frames} frames: no multi-origin figures below {MIN_FRAMES}")
-    return _Plan(source, species, box, pairs, salt, notes)
+    def _own(self, figures: list[Figure]) -> list[Figure]:
+        source = self.plan.source
+        return [
+            replace(f, system=source.name, file=str(source.path), window_unit=f.window_unit or source.units.time)
+            for f in figures
+        ]
 
 
-def _analyze(
-    plan: _Plan, settings: AnalysisSettings, progress: Progress
-) -> tuple[list[Figure], list[Curve], list[str]]:
-    """All figures, curves and notes of one trajectory."""
-    source, box = plan.source, plan.box
-    figures = box_figures(source, plan.species, box)
-    curves: list[Curve] = []
-    notes = list(plan.notes)
-    wanted = [s for s in plan.species if not settings.species or s.name in settings.species]
-    needed = wanted + [ion for ion in (plan.salt.ions if plan.salt else []) if ion not in wanted]
-    motions: dict[str, Motion] = {}
-    diffusion: list[Figure] = []
-    for k, one in enumerate(needed):
-        progress(f"motion of {one.name}", 0.6 * k / len(needed))
-        motion = motions[one.name] = follow_species(source, one, box)
-        own = mobility_figures(source, one, motion)
-        diffusion += own
-        if one not in wanted:
-            continue
-        if one.is_chain:
-            figures += size_figures(source, one, motion, per_molecule=settings.per_molecule)
-            curves += size_curves(source, one, motion)
-        figures += own
-        curves.append(msd_curve(source, one, motion))
-    if plan.salt is not None:
-        progress("conductivity", 0.6)
-        conduction, own_notes = conduction_figures(source, plan.salt, diffusion, motions, box, settings)
-        figures += conduction
-        notes += own_notes
-    progress("radial distribution functions", 0.8)
-    pairs, pair_curves = pair_results(source, plan.pairs, settings)
-    return figures + pairs, curves + pair_curves, notes
-
-
-def _known_species(source: Source, settings: AnalysisSettings) -> list[Species]:
-    species = all_species(source.system)
-    names = [s.name for s in species]
-    for name in settings.species:
-        if name not in names:
-            raise InputError(f"{source.path}: no species {name!r}{nearest(name, names)}")
-    return species
-
-
-def _trimmed(source: Source, settings: AnalysisSettings) -> Source:
-    """Leave out the equilibration."""
-    if settings.equilibration:
-        start = parse_time(settings.equilibration, source.units, allow_zero=True)
-        first = round(start / source.save_interval + 0.499)
-        if len(source.all_times) - first < 2:
-            length = format_time(source.duration, source.units)
-            raise InputError(
-                f"{source.path}: is {length} long, so an equilibration of {settings.equilibration} leaves nothing"
-            )
-        source = replace(source, first=first)
-    return source
-
-
-def _named(sources: list[Source]) -> list[Source]:
-    """Put the folder before names that occur twice."""
-    names = [source.name for source in sources]
-    return [
-        replace(s, name=f"{s.path.resolve().parent.name}/{s.name}") if names.count(s.name) > 1 else s for s in sources
-    ]
-
-
-def _describe(source: Source, species: list[Species]) -> dict[str, Any]:
-    return {
-        "system": source.name,
-        "file": str(source.path),
-        "units": source.units.value,
-        "particles": source.system.n_particles,
-        "n_frames": source.n_frames,
-        "first_frame": source.first,
-        "save_interval": source.save_interval,
-        "duration": source.duration,
-        "time_unit": source.units.time,
-        "drift": DRIFT_REMOVED if source.is_periodic else DRIFT_KEPT,
-        "species": [
-            {
-                "name": s.name,
-                "molecules": s.n_molecules,
-                "formal_charge": s.charge,
-                "tracers": len(s.tracers),
-            }
-            for s in species
-        ],
-    }
+def _figures(runs: list[_Run]) -> list[Figure]:
+    """All figures of one system from its runs: those of charge transport from what the runs have in common."""
+    if len(runs) == 1:
+        figures, unlisted = runs[0].figures, runs[0].unlisted
+    else:
+        sources = [run.plan.source for run in runs]
+        figures, unlisted = (
+            combine_figures(own, sources) for own in ([r.figures for r in runs], [r.unlisted for r in runs])
+        )
+    salts = [run.plan.salt for run in runs]
+    if salts[0] is None:
+        return figures
+    volume = float(np.mean([salt.volume for salt in salts if salt is not None]))
+    salt, diffusion = replace(salts[0], volume=volume), figures + unlisted
+    conduction = nernst_einstein_figures(salt, diffusion)
+    moving = [(m, run.plan.source.duration) for run in runs for m in run.collective]
+    source = runs[0].plan.source
+    if moving:
+        conduction += collective_figures(
+            salt, diffusion, [m for m, _ in moving], [length for _, length in moving], source.units.diffusion_factor
+        )
+    file = str(source.path) if len(runs) == 1 else ""
+    return figures + [replace(f, system=source.name, file=file, window_unit=source.units.time) for f in conduction]

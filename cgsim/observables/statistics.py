@@ -1,12 +1,13 @@
 """Errors of correlated data: block averages, effective sample sizes, replicas, and distances of distributions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from cgsim.typing import Array, Float64
 
+SCATTER_CHANCE = 0.05  # of replicas scattering as much by chance, below which their scatter enlarges the error
 MIN_BLOCKS = 4  # fewer blocks than this say next to nothing about a variance
 
 
@@ -25,6 +26,11 @@ class Estimate:
     standard_error: float
     degrees_of_freedom: float = float("inf")
 
+    @property
+    def distribution(self) -> str:
+        """Which distribution intervals follow: ``"student"``, or ``"scale"`` for that of a positive scale."""
+        return "student"
+
     def interval(self, level: float) -> tuple[float, float]:
         """Confidence interval by Student's distribution, for example at ``level`` 0.95."""
         half = float(stats.t.ppf(0.5 * (1.0 + level), self.degrees_of_freedom)) * self.standard_error
@@ -32,7 +38,65 @@ class Estimate:
 
     def scaled(self, factor: float) -> "Estimate":
         """The estimate in another unit."""
-        return Estimate(self.value * factor, self.standard_error * abs(factor), self.degrees_of_freedom)
+        return replace(self, value=self.value * factor, standard_error=self.standard_error * abs(factor))
+
+
+@dataclass(frozen=True)
+class ScaleEstimate(Estimate):
+    """A positive value that is known up to a factor: the mean square of few Gaussian numbers, or a ratio of two.
+
+    Estimate over truth follows a chi-squared distribution over its degrees of freedom, or Fisher's F distribution where
+    the value is a ratio. Its interval is not symmetric: a symmetric one misses the truth above it too often.
+
+    Attributes:
+        freedom_below: degrees of freedom of the denominator of a ratio; infinite if there is none.
+    """
+
+    freedom_below: float = float("inf")
+
+    @property
+    def distribution(self) -> str:
+        """Which distribution intervals follow."""
+        return "scale"
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Confidence interval with equal tails, from the distribution of estimate over truth."""
+        low, high = (self.value / self._quantile(0.5 * (1.0 + sign * level)) for sign in (1, -1))
+        return low, high
+
+    def _quantile(self, probability: float) -> float:
+        above, below = self.degrees_of_freedom, self.freedom_below
+        if np.isinf(above) and np.isinf(below):
+            return 1.0
+        if np.isinf(below):
+            return float(stats.chi2.ppf(probability, above)) / above
+        if np.isinf(above):
+            return below / float(stats.chi2.ppf(1.0 - probability, below))
+        return float(stats.f.ppf(probability, above, below))
+
+
+def ratio_of_scales(above: Estimate, below: Estimate) -> Estimate:
+    """Ratio of two positive estimates with independent errors; degrees of freedom 2 (value / error)^2 for either.
+
+    Where one of them is not positive, the value is nan.
+    """
+    if not (above.value > 0 and below.value > 0):
+        return Estimate(float("nan"), float("nan"))
+    freedom = [
+        2.0 * (e.value / e.standard_error) ** 2 if e.standard_error > 0 else float("inf") for e in (above, below)
+    ]
+    value = above.value / below.value
+    relative = sum(2.0 / n for n in freedom)
+    return ScaleEstimate(value, value * float(np.sqrt(relative)), freedom[0], freedom[1])
+
+
+def independent_sum(estimates: list[Estimate], factors: Float64[Array, " estimates"]) -> Estimate:
+    """Linear combination of independent estimates, with Welch's and Satterthwaite's degrees of freedom."""
+    value = float(factors @ np.array([e.value for e in estimates]))
+    squares = factors**2 * np.array([e.standard_error for e in estimates]) ** 2
+    spread = float((squares**2 / np.array([e.degrees_of_freedom for e in estimates])).sum())
+    total = float(squares.sum())
+    return Estimate(value, float(np.sqrt(total)), total**2 / spread if spread > 0 else float("inf"))
 
 
 @dataclass(frozen=True)
@@ -124,8 +188,8 @@ def combine_replicas(replicas: list[Estimate], replica_weights: Float64[Array, "
 
     The weights are given (the length of each replica, say) and not taken from the errors, because an error that is
     proportional to its value, as that of a diffusion coefficient, would pull the mean down. The error is the propagated
-    one, enlarged by the Birge ratio sqrt(chi2 / (n - 1)) where the replicas scatter more than their errors allow
-    (Particle Data Group, Prog. Theor. Exp. Phys. 2022, 083C01, sec. 5.2.2).
+    one, enlarged where the replicas scatter more than their errors allow (:func:`scatter_inflation`); what is then
+    known of it are the n - 1 differences between the replicas.
     """
     if len(replicas) == 1:
         return replicas[0]
@@ -136,13 +200,32 @@ def combine_replicas(replicas: list[Estimate], replica_weights: Float64[Array, "
     if not (errors > 0).all():
         return Estimate(mean, independent_average(values).standard_error, len(values) - 1.0)
     squared_error = float(share**2 @ errors**2)
-    chi_squared = float((((values - mean) / errors) ** 2).sum())
-    inflation = max(1.0, np.sqrt(chi_squared / (len(values) - 1)))
+    inflation = scatter_inflation(values, errors**2, mean)
     spread = sum(
         (s * s * e * e) ** 2 / r.degrees_of_freedom for s, e, r in zip(share, errors, replicas, strict=True)
     )  # Welch and Satterthwaite
     freedom = squared_error**2 / spread if spread > 0 else float("inf")
-    return Estimate(mean, float(np.sqrt(squared_error) * inflation), freedom)
+    if inflation > 1.0:
+        freedom = min(freedom, len(values) - 1.0)
+    error = float(np.sqrt(squared_error * inflation))
+    if all(isinstance(r, ScaleEstimate) for r in replicas) and mean > 0:
+        return ScaleEstimate(mean, error, 2.0 * (mean / error) ** 2)
+    return Estimate(mean, error, freedom)
+
+
+def scatter_inflation(
+    values: Float64[Array, " replicas"], variances: Float64[Array, " replicas"], mean: float
+) -> float:
+    """Factor on the variance of a mean of replicas whose values scatter more than their variances allow; at least 1.
+
+    Birge's chi^2 / (n - 1) (Particle Data Group, Prog. Theor. Exp. Phys. 2022, 083C01, sec. 5.2.2), but only where
+    chance gives as much in fewer than one of twenty cases: below that it would widen correct errors too.
+    """
+    n = len(values)
+    if n < 2 or not (variances > 0).all():
+        return 1.0
+    chi_squared = float(((values - mean) ** 2 / variances).sum())
+    return chi_squared / (n - 1) if chi_squared > stats.chi2.ppf(1.0 - SCATTER_CHANCE, n - 1) else 1.0
 
 
 def earth_mover_distance(

@@ -1,38 +1,47 @@
-"""Conductivity and transference number: Nernst-Einstein, with ion clusters, and collective.
+"""Conductivity and transference numbers of ions that move independently, or as clusters (Nernst and Einstein).
 
-All are e^2 / (V k T) times a diffusion coefficient of charge, in cm^2/s. Charges are numbers of elementary charges. The
-transference number is the cations' share in the frame of the box's centre of mass. The collective coefficient, with all
-correlations between ions (Einstein and Helfand), is that of the single vector M = sum of z_i r_i: sigma =
-lim d<|M(t) - M(0)|^2>/dt / (6 V k T).
+All are e^2 / (V k T) times a diffusion coefficient of charge, in cm^2/s. Charges are numbers of elementary charges. A
+transference number is the share of one ion species in the current. Self-diffusion is the same in every frame, to one
+part in the number of ions, so neither belongs to a frame. Collective motion, with all correlations between ions, is in
+:mod:`cgsim.observables.onsager`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.observables.statistics import Estimate, block_average
-from cgsim.typing import Array, Float64
-from cgsim.units import BOLTZMANN_J_PER_K, ELEMENTARY_CHARGE_C
+from cgsim.observables.statistics import Estimate, block_average, independent_sum
+from cgsim.typing import Array, Float64, Int64
+from cgsim.units import AVOGADRO_PER_MOL, BOLTZMANN_J_PER_K, ELEMENTARY_CHARGE_C
 
 CM3_PER_ANGSTROM3 = 1e-24
 
 
 @dataclass(frozen=True)
 class Transport:
-    """Conductivity and the cations' share of it.
+    """Conductivity and the share of each ion species in it.
 
     Attributes:
         charge_diffusion: cm^2/s; times :func:`conductivity_factor` it is the conductivity.
-        transference: share of the current that the cations carry, no unit.
+        transference: of each species, no unit.
     """
 
     charge_diffusion: Estimate
-    transference: Estimate
+    transference: tuple[Estimate, ...]
 
 
 def conductivity_factor(volume: float, temperature: float) -> float:
     """e^2 / (V k T) in S/cm per cm^2/s, for a volume in Å^3 and a temperature in K."""
     return ELEMENTARY_CHARGE_C**2 / (volume * CM3_PER_ANGSTROM3 * BOLTZMANN_J_PER_K * temperature)
+
+
+def onsager_factor(volume: float, temperature: float) -> float:
+    """1 / (V k T) in mol^2 / (J m s) per cm^2/s, for a volume in Å^3 and a temperature in K.
+
+    With it the conductivity is F^2 times the sum over i and j of z_i z_j L_ij, F being Faraday's constant.
+    """
+    per_metre = 100.0 / (ELEMENTARY_CHARGE_C * AVOGADRO_PER_MOL) ** 2  # S/cm to S/m, and F^2
+    return conductivity_factor(volume, temperature) * per_metre
 
 
 def nernst_einstein(
@@ -46,87 +55,71 @@ def nernst_einstein(
         counts: number of ions of each species.
     """
     weights = counts * charges**2
-    values = np.array([d.value for d in diffusion])
-    errors = np.array([d.standard_error for d in diffusion])
-    is_cation = (charges > 0).astype(np.float64)
-    return _linear(
-        weights,
-        weights * is_cation,
-        values,
-        errors,
-        _freedom(diffusion, weights * errors),
-        np.zeros((0, len(values), 2)),
-    )
+    return _linear(diffusion, np.concatenate([weights[:, None], np.diag(weights)], axis=1)[None])
 
 
 def cluster_nernst_einstein(
-    cation: Estimate,
-    anion: Estimate,
-    populations: Float64[Array, "frames cations anions"],
-    cation_charge: float,
-    anion_charge: float,
+    diffusion: list[Estimate],
+    charges: Float64[Array, " species"],
+    compositions: Int64[Array, "kinds species"],
+    populations: Float64[Array, "frames kinds"],
 ) -> Transport:
     """Conductivity of clusters that move as wholes, each carrying its net charge.
 
-    Sum over clusters of i cations and j anions of q^2 n_ij D with q = z+ i + z- j and D that of the cation where q > 0,
-    else that of the anion (France-Lanord and Grossman, Phys. Rev. Lett. 122, 136001 (2019), there for ions of charge
-    one); n_ij is the mean number of such clusters. A cluster's cations carry z+ i q of its q^2, so a
-    transference number below zero means that lithium travels in negative clusters.
+    Sum over kinds of cluster of q^2 n D, with q the net charge of a cluster, n the mean number of such clusters and D
+    the coefficient of its cations where q > 0, else that of its anions; of several species of that sign the average by
+    charge. For one cation and one anion of charge one it is the formula of France-Lanord and Grossman, Phys. Rev. Lett.
+    122, 136001 (2019). The ions of species i carry z_i n_i q of a cluster's q^2, so a transference number below zero
+    means that lithium travels in negative clusters.
 
     Args:
-        cation: self-diffusion coefficient of the cation, cm^2/s.
-        anion: that of the anion.
-        populations: number of clusters in each frame.
-        cation_charge: positive.
-        anion_charge: negative.
+        diffusion: self-diffusion coefficient of each ion species, cm^2/s, with independent errors.
+        charges: of each species.
+        compositions: number of ions of each species in a cluster of each kind.
+        populations: number of clusters of each kind in each frame.
     """
-    i, j = np.indices(populations.shape[1:])
-    charge = cation_charge * i + anion_charge * j
-    carriers = np.stack([charge > 0, charge <= 0])  # which of the two coefficients a cluster moves with
-    of_frame = np.stack(
-        [
-            np.einsum("fij,sij->fs", populations, carriers * charge**2),
-            np.einsum("fij,sij->fs", populations, carriers * charge * cation_charge * i),
-        ],
-        axis=-1,
-    )  # [frames, species, (all, cations)]
-    total, of_cations = of_frame.mean(axis=0).T
-    values = np.array([cation.value, anion.value])
-    errors = np.array([cation.standard_error, anion.standard_error])
-    return _linear(total, of_cations, values, errors, _freedom([cation, anion], total * errors), of_frame)
+    net = compositions @ charges
+    movers = compositions * np.abs(charges) * (np.sign(net)[:, None] == np.sign(charges))
+    movers = movers / np.maximum(movers.sum(axis=1, keepdims=True), 1e-300)
+    carried = np.concatenate([net[:, None] ** 2, net[:, None] * compositions * charges], axis=1)
+    return _linear(diffusion, np.einsum("fk,ks,kc->fsc", populations, movers, carried))
 
 
-def _freedom(diffusion: list[Estimate], parts: Float64[Array, " species"]) -> float:
-    """Degrees of freedom of a sum of independent parts with the given errors (Welch and Satterthwaite)."""
-    squares = np.asarray(parts, dtype=np.float64) ** 2
-    of_part = np.array([d.degrees_of_freedom for d in diffusion])
-    spread = float((squares**2 / of_part).sum())
-    return float(squares.sum()) ** 2 / spread if spread > 0 else float("inf")
-
-
-def _linear(
-    total: Float64[Array, " species"],
-    of_cations: Float64[Array, " species"],
-    values: Float64[Array, " species"],
-    errors: Float64[Array, " species"],
-    freedom: float,
-    of_frame: Float64[Array, "frames species 2"],
-) -> Transport:
-    """Sum and ratio of two linear forms in the diffusion coefficients, with errors to first order.
+def _linear(diffusion: list[Estimate], of_frame: Float64[Array, "frames species carried"]) -> Transport:
+    """Linear forms in the diffusion coefficients and their ratios to the first, with errors to first order.
 
     The errors come from the coefficients, and from the weights where these fluctuate from frame to frame.
+
+    Args:
+        diffusion: of each species, with independent errors.
+        of_frame: weights of the coefficients in the charge diffusion, then in what each species carries of it.
     """
-    diffusion = float(total @ values)
-    if diffusion <= 0:
-        return Transport(Estimate(diffusion, float(np.linalg.norm(total * errors)), freedom), Estimate(np.nan, np.nan))
-    share = float(of_cations @ values) / diffusion
-    gradient = (of_cations - share * total) / diffusion
-    squared = float(((total * errors) ** 2).sum())
-    squared_share = float(((gradient * errors) ** 2).sum())
-    if len(of_frame) > 1:
-        series = of_frame.transpose(0, 2, 1) @ values  # [frames, (all, cations)]
-        squared += float(block_average(series[:, 0]).standard_error) ** 2
-        squared_share += float(block_average((series[:, 1] - share * series[:, 0]) / diffusion).standard_error) ** 2
-    return Transport(
-        Estimate(diffusion, float(np.sqrt(squared)), freedom), Estimate(share, float(np.sqrt(squared_share)), freedom)
-    )
+    values = np.array([d.value for d in diffusion])
+    errors = np.array([d.standard_error for d in diffusion])
+    of_part = np.array([d.degrees_of_freedom for d in diffusion])
+    weights = of_frame.mean(axis=0)
+    total, series = weights[:, 0], np.einsum("fsc,s->fc", of_frame, values)
+    whole = float(total @ values)
+    estimate = _propagated(whole, total * errors, of_part, series[:, 0])
+    if whole <= 0:
+        return Transport(estimate, tuple(Estimate(np.nan, np.nan) for _ in diffusion))
+    shares = []
+    for k in range(1, weights.shape[1]):
+        share = float(weights[:, k] @ values) / whole
+        gradient = (weights[:, k] - share * total) / whole
+        shares.append(_propagated(share, gradient * errors, of_part, (series[:, k] - share * series[:, 0]) / whole))
+    return Transport(estimate, tuple(shares))
+
+
+def _propagated(
+    value: float,
+    parts: Float64[Array, " species"],
+    of_part: Float64[Array, " species"],
+    series: Float64[Array, " frames"],
+) -> Estimate:
+    """A value whose error is made of independent parts: of the coefficients, and of the fluctuation of the weights."""
+    found = [Estimate(0.0, float(p), float(f)) for p, f in zip(parts, of_part, strict=True)]
+    if len(series) > 1:
+        found.append(block_average(series).estimate)
+    total = independent_sum(found, np.ones(len(found)))
+    return Estimate(value, total.standard_error, total.degrees_of_freedom)

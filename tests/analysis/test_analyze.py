@@ -100,7 +100,7 @@ def test_pieces_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.Mo
     reads = []
     follow = motion._follow
     monkeypatch.setattr(
-        motion, "_follow", lambda s, block, box: reads.append(block.n_molecules) or follow(s, block, box)
+        motion, "_follow", lambda s, block, box, **k: reads.append(block.n_molecules) or follow(s, block, box, **k)
     )
     pieces = analyze_files([path], WARM)
     assert reads == [7, 7, 6, 7, 7, 6]

@@ -71,7 +71,7 @@ MISTAKES: dict[str, tuple[Make, str]] = {
     ),
     "cutoff beyond half the cell": (
         lambda f: good(f, "--rdf-cutoff", "11"),
-        "--rdf-cutoff 11 is beyond half the smallest width of the cell",
+        "--rdf-cutoff 11 is beyond half the shortest lattice vector of the cell",
     ),
     "negative temperature": (lambda f: good(f, "--temperature", "-3"), "temperature must be positive, got -3"),
     "equilibration without unit": (
@@ -96,7 +96,7 @@ def test_mistake_is_refused_in_one_line_before_any_work(
 ) -> None:
     make, message = MISTAKES[mistake]
     output = tmp_path / "results.json"
-    monkeypatch.setattr(run, "_analyze", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr(run, "run_tasks", lambda *_: pytest.fail("work was begun"))
     result = CliRunner().invoke(app, ["analyze", *make(tmp_path), "-o", str(output)])
     assert isinstance(result.exception, InputError), result.exception
     assert message in str(result.exception)
@@ -108,7 +108,7 @@ def test_a_bad_second_file_is_refused_before_the_first_is_analysed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = salt_store(tmp_path / "salt.h5", n=3, frames=12)
-    monkeypatch.setattr(run, "_analyze", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr(run, "run_tasks", lambda *_: pytest.fail("work was begun"))
     write_store(tmp_path / "neutral.h5", trajectory(salt(3, charge=0.0), salt_motion(3, 9, seed=0), CELL))
     with pytest.raises(InputError, match=r"neutral\.h5"):
         analyze_files([first, tmp_path / "neutral.h5"], AnalysisSettings(temperature=300.0))

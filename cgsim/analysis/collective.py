@@ -1,0 +1,186 @@
+"""Figures of collective charge transport: conductivity, Onsager coefficients and transference numbers by frame."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cgsim.analysis.conduction import self_diffusion
+from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.mobility import MULTI_ORIGIN, fit_details, regime_warning
+from cgsim.analysis.motion import Box
+from cgsim.analysis.salt import Salt
+from cgsim.analysis.source import Source
+from cgsim.observables.diffusion import MIN_FRAMES
+from cgsim.observables.dynamics import sample_lags
+from cgsim.observables.onsager import Collective, CollectiveRun, follow_charge, point_errors
+from cgsim.observables.statistics import Estimate, independent_sum, ratio_of_scales
+from cgsim.observables.transport import nernst_einstein
+from cgsim.typing import Array, Float64
+
+METHOD = "einstein-collective multi-origin"
+IN_SOLVENT = ", solvent frame"
+HAVEN = "nernst-einstein / einstein-collective multi-origin"
+BOX_FRAME = "centre of mass of the box"
+CROSS_CURVE = "cross_displacement"
+FIXED_BY_MOMENTUM = (
+    "without neutral molecules the conservation of momentum fixes it in this frame: the masses decide, not the motion"
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame of reference in which fluxes are counted.
+
+    Attributes:
+        name: in words.
+        suffix: what it adds to the method of a figure.
+        sums: [species, sums], each ion species' summed position in this frame, as combinations of the followed sums.
+    """
+
+    name: str
+    suffix: str
+    sums: Float64[Array, "species sums"]
+
+
+def follow_ions(source: Source, salt: Salt, box: Box) -> tuple[CollectiveRun | None, list[Curve]]:
+    """Sum the centres of mass of each ion species in every frame and follow these sums, in one pass over the file.
+
+    The last sum is the centre of mass of all neutral molecules, if there are any: the solvent.
+    """
+    if source.n_frames < MIN_FRAMES:
+        return None, []
+    system = source.system
+    of_molecule = np.bincount(system.molecule_id, weights=system.masses)
+    share = system.masses / of_molecule[system.molecule_id]
+    rows = []
+    for ion in salt.ions:
+        own = np.zeros(system.n_particles)
+        own[ion.particles] = share[ion.particles]
+        rows.append(own)
+    counts = salt.counts
+    if salt.neutral:
+        solvent = np.where(np.sum(rows, axis=0) > 0, 0.0, system.masses)
+        rows.append(solvent / solvent.sum())
+        counts = np.append(counts, 1.0)
+    weights = np.stack(rows)
+    sums = np.concatenate([np.einsum("sp,fpx->fsx", weights, piece.unwrapped_positions) for piece in source.chunks()])
+    sums -= counts[:, None] * (box.centre - box.centre[0])[:, None]
+    charges = _charges(salt)
+    run = follow_charge(sums, charges, source.save_interval)
+    return run, _curves(source, salt, run)
+
+
+def collective_figures(
+    salt: Salt, diffusion: list[Figure], runs: list[CollectiveRun], lengths: list[float], diffusion_factor: float
+) -> list[Figure]:
+    """All figures of collective motion, from one run or from the replicas of one system together.
+
+    Args:
+        salt: the ions.
+        diffusion: figures among which are the ions' self-diffusivities.
+        runs: collective motion in each run.
+        lengths: of the runs, any unit; a run counts in proportion.
+        diffusion_factor: cm^2/s per length^2/time.
+    """
+    shares = np.array(lengths) / np.sum(lengths)
+    common = Collective(tuple(runs), shares)
+    window = (min(r.fit.window[0] for r in runs), max(r.fit.window[1] for r in runs))
+    warning = "; ".join(dict.fromkeys(text for r in runs if (text := regime_warning(r.fit))))
+    details = {**salt.details, **(fit_details(runs[0].fit) if len(runs) == 1 else {"replicas": len(runs)})}
+    form = Figure("", salt.label, Estimate(np.nan, np.nan), "", METHOD, window, warning, details)
+    charges = _charges(salt)
+    total = common.coefficient(charges, charges).scaled(diffusion_factor)
+    if total.value <= 0:
+        form = replace(form, warning="; ".join(filter(None, [warning, "not above 0: the run is too short"])))
+    figures = [replace(form, name="conductivity", unit="S/cm", estimate=total.scaled(salt.factor))]
+    for frame in _frames(salt):
+        figures += _in_frame(salt, common, frame, form, diffusion_factor)
+    own = self_diffusion(salt, diffusion, MULTI_ORIGIN)
+    if own is None:
+        return figures
+    free = nernst_einstein([f.estimate for f in own], salt.charges, salt.counts).charge_diffusion
+    texts = [form.warning, *(f"{f.species} is {f.warning}" for f in own if f.warning)]
+    form = replace(form, warning="; ".join(filter(None, texts)))
+    figures += _self_and_distinct(salt, common, own, form, diffusion_factor)
+    figures.append(replace(form, name="haven_ratio", method=HAVEN, estimate=ratio_of_scales(free, total)))
+    return figures
+
+
+def _charges(salt: Salt) -> Float64[Array, " sums"]:
+    """Charge of each sum, 0 for the solvent."""
+    return np.append(salt.charges, 0.0) if salt.neutral else salt.charges
+
+
+def _frames(salt: Salt) -> list[Frame]:
+    """The frames in which fluxes can be counted: that of the box, and that of the solvent if there is one."""
+    in_box = np.eye(len(salt.ions), len(_charges(salt)))
+    frames = [Frame(BOX_FRAME, "", in_box)]
+    if salt.neutral:
+        in_solvent = in_box.copy()
+        in_solvent[:, -1] = -salt.counts  # every ion moves relative to the solvent's centre of mass
+        frames.append(Frame(f"centre of mass of {'+'.join(salt.neutral)}", IN_SOLVENT, in_solvent))
+    return frames
+
+
+def _in_frame(salt: Salt, common: Collective, frame: Frame, form: Figure, diffusion_factor: float) -> list[Figure]:
+    """Transference numbers and Onsager coefficients in one frame."""
+    form = replace(form, method=METHOD + frame.suffix, details={**form.details, "frame": frame.name})
+    whole = salt.charges @ frame.sums
+    figures = []
+    fixed = FIXED_BY_MOMENTUM if len(salt.ions) == 2 and not salt.neutral else ""
+    for k in salt.reported:
+        share = common.share(salt.charges[k] * frame.sums[k], whole)
+        share = Estimate(share.value, 0.0) if fixed else share
+        warning = "; ".join(filter(None, [form.warning, fixed]))
+        name = salt.ions[k].name
+        figures.append(replace(form, name="transference_number", species=name, estimate=share, warning=warning))
+    for i, first in enumerate(salt.ions):
+        for j in range(i, len(salt.ions)):
+            second = salt.ions[j]
+            found = common.coefficient(frame.sums[i], frame.sums[j]).scaled(diffusion_factor)
+            both = first.charge * second.charge * salt.factor  # its part of the conductivity, once for i-j and for j-i
+            details = {**form.details, "conductivity_part": found.value * both, "part_unit": "S/cm"}
+            figures.append(_onsager(form, "onsager_coefficient", f"{first.name}-{second.name}", salt, found, details))
+    return figures
+
+
+def _self_and_distinct(
+    salt: Salt, common: Collective, own: list[Figure], form: Figure, diffusion_factor: float
+) -> list[Figure]:
+    """Parts of the diagonal Onsager coefficients: of each ion with itself, N D, and of different ions of a species."""
+    form = replace(form, details={**form.details, "frame": BOX_FRAME})
+    figures = []
+    for k, (ion, diffusion) in enumerate(zip(salt.ions, own, strict=True)):
+        label = f"{ion.name}-{ion.name}"
+        alone = diffusion.estimate.scaled(float(ion.n_molecules))
+        sums = _frames(salt)[0].sums[k]
+        whole = common.coefficient(sums, sums).scaled(diffusion_factor)
+        figures.append(_onsager(form, "onsager_self", label, salt, alone, form.details))
+        distinct = independent_sum([whole, alone], np.array([1.0, -1.0]))
+        figures.append(_onsager(form, "onsager_distinct", label, salt, distinct, form.details))
+    return figures
+
+
+def _onsager(form: Figure, name: str, label: str, salt: Salt, estimate: Estimate, details: dict[str, object]) -> Figure:
+    scaled = estimate.scaled(salt.onsager_factor)
+    return replace(form, name=name, species=label, estimate=scaled, unit="mol2/(J m s)", details=details)
+
+
+def _curves(source: Source, salt: Salt, run: CollectiveRun) -> list[Curve]:
+    """Mean products of displacements of every pair of ion species, and of the charge, at about twelve lags a decade."""
+    lags = sample_lags(source.n_frames)
+    sums = _frames(salt)[0].sums
+    index = [(i, j) for i in range(len(sums)) for j in range(i, len(sums))]
+    pairs = [(f"{salt.ions[i].name}-{salt.ions[j].name}", sums[i], sums[j]) for i, j in index]
+    found = []
+    squared = f"{source.units.length}2"
+    for label, first, second in [(salt.label, _charges(salt), _charges(salt)), *pairs]:
+        columns = {
+            "lag": lags * source.save_interval,
+            "displacement": run.displacement.between(first, second)[lags],
+            "standard_error": point_errors(run.displacement, first, second, lags),
+        }
+        unit = f"e2 {squared}" if label == salt.label else squared
+        units = {"lag": source.units.time, "displacement": unit, "standard_error": unit}
+        found.append(Curve(CROSS_CURVE, source.name, label, columns, units))
+    return found

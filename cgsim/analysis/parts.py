@@ -1,0 +1,89 @@
+"""The parts of an analysis that do not need each other, so that several can be done at once."""
+
+from dataclasses import dataclass
+
+from cgsim.analysis.association import Association
+from cgsim.analysis.collective import follow_ions
+from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.mobility import mobility_figures, msd_curve
+from cgsim.analysis.motion import follow_species
+from cgsim.analysis.plan import Plan
+from cgsim.analysis.selection import Species
+from cgsim.analysis.settings import AnalysisSettings
+from cgsim.analysis.sizes import box_figures, size_curves, size_figures
+from cgsim.analysis.structure import structure_results
+from cgsim.analysis.workers import Task
+from cgsim.observables.onsager import CollectiveRun
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of the analysis of one trajectory found.
+
+    Attributes:
+        figures: to be shown.
+        curves: to be shown.
+        notes: what could not be measured, and why.
+        unlisted: figures that others are made from but that were not asked for.
+        collective: motion of the ions' sums.
+        clusters: ion clusters.
+    """
+
+    figures: tuple[Figure, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    notes: tuple[str, ...] = ()
+    unlisted: tuple[Figure, ...] = ()
+    collective: CollectiveRun | None = None
+    clusters: Association | None = None
+
+
+def tasks_of(plan: Plan, settings: AnalysisSettings) -> list[Task]:
+    """All parts of the analysis of one trajectory, in the order of their figures."""
+    name = plan.source.name
+    wanted = [s for s in plan.species if s.name in plan.wanted]
+    ions = plan.salt.ions if plan.salt else []
+    tasks = [Task(f"{name}: box", box_part, (plan,))]
+    for one in [*wanted, *(ion for ion in ions if ion.name not in plan.wanted)]:
+        tasks.append(Task(f"{name}: motion of {one.name}", species_part, (plan, one, settings)))
+    if plan.salt is not None:
+        tasks.append(Task(f"{name}: collective motion", charge_part, (plan,)))
+    return [*tasks, Task(f"{name}: structure", structure_part, (plan, settings))]
+
+
+def box_part(plan: Plan) -> Part:
+    """Density and composition."""
+    return Part(tuple(box_figures(plan.source, plan.species, plan.box)))
+
+
+def species_part(plan: Plan, species: Species, settings: AnalysisSettings) -> Part:
+    """Sizes and mobility of one species."""
+    source = plan.source
+    motion = follow_species(source, species, plan.box)
+    mobility = tuple(mobility_figures(source, species, motion))
+    if species.name not in plan.wanted:
+        return Part(unlisted=mobility)
+    figures: list[Figure] = []
+    curves: list[Curve] = []
+    if species.is_chain:
+        figures += size_figures(source, species, motion, per_molecule=settings.per_molecule)
+        curves += size_curves(source, species, motion)
+    return Part((*figures, *mobility), (*curves, msd_curve(source, species, motion)))
+
+
+def charge_part(plan: Plan) -> Part:
+    """Collective motion of the ions."""
+    assert plan.salt is not None
+    run, curves = follow_ions(plan.source, plan.salt, plan.box)
+    return Part(curves=tuple(curves), collective=run)
+
+
+def structure_part(plan: Plan, settings: AnalysisSettings) -> Part:
+    """Shapes, radial distributions, ion clusters, profiles and contacts."""
+    found = structure_results(plan.source, plan.structure, plan.species, plan.box, settings)
+    clusters = found.association
+    return Part(
+        tuple(found.figures),
+        tuple(found.curves),
+        tuple(found.notes),
+        clusters=clusters if isinstance(clusters, Association) else None,
+    )
