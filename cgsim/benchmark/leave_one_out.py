@@ -1,0 +1,117 @@
+"""Leave one polymer out: with few polymers, each in turn is the unseen one, and the others are learned from."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from cgsim.benchmark.baselines.regression import Labelled, constant, forest, linear
+from cgsim.benchmark.methods.context import Benchmark, atoms_of
+from cgsim.benchmark.models import open_models, train_models
+from cgsim.benchmark.portrait import Portrait
+from cgsim.benchmark.rollouts import model_portraits
+from cgsim.benchmark.rows import OURS, REFERENCE, Row
+from cgsim.benchmark.scoring import Metric, Scored, accuracy, score
+from cgsim.errors import InputError
+from cgsim.models.embedding import atom_types
+from cgsim.trajectory import System
+from cgsim.trajectory.species import NEUTRAL, molecule_charges
+
+LEFT_OUT = "left-out-"  # before the names of systems, so that their rows stand apart
+ROLES = ("li", "anion", "polymer")
+MSD = "log10_msd400"
+TIME = 800.0  # ps of the rollouts: twice the lag at which the displacement is compared
+LEAST = 2
+
+
+def polymer_key(atoms: System) -> str:
+    """What a polymer is made of: shares of the kinds of atoms of its chains, whatever their length and the salt.
+
+    Systems of one polymer at several concentrations, or with other chain lengths, have nearly the same key.
+    """
+    charges = molecule_charges(atoms)
+    neutral = np.abs(charges[atoms.molecule_id]) < NEUTRAL
+    types = np.array(atom_types(atoms))[neutral]
+    inside = atoms.degree[neutral] > 1
+    chosen = types[inside] if inside.any() else types
+    counts = Counter(str(t) for t in chosen)
+    total = sum(counts.values())
+    return " ".join(f"{name}:{round(10 * n / total)}" for name, n in sorted(counts.items()) if round(10 * n / total))
+
+
+def leave_one_out(benchmark: Benchmark, config: Path, overrides: list[str], n_seeds: int) -> list[Row]:
+    """Train on all polymers but one, simulate that one, and compare the mean squared displacement at 400 ps.
+
+    Every store of training, validation and the unseen systems takes its turn; stores of the same polymer leave
+    together.
+
+    Raises:
+        InputError: if there are fewer than two polymers.
+    """
+    data = benchmark.data
+    stores = {**data.train, **data.validation, **data.systems}
+    atoms = atoms_of(data, stores)
+    polymers: dict[str, list[str]] = {}
+    for name, system in atoms.items():
+        polymers.setdefault(polymer_key(system), []).append(name)
+    if len(polymers) < LEAST:
+        raise InputError("--leave-one-out: all systems have the same polymer, at least two are needed")
+    references = benchmark.measured("left-out-whole", stores, data.read)
+    known = benchmark.measured("left-out-short", stores, data.read_short)
+    labels = tuple(f"{MSD}_{role}" for role in ROLES)
+    answers: dict[str, list[dict[str, Portrait]]] = {}
+    for number, members in enumerate(polymers.values()):
+        others = {name: path for name, path in stores.items() if name not in members}
+        asked = {name: atoms[name] for name in members}
+        learned = Labelled({n: atoms[n] for n in others}, {n: known[n] for n in others})
+        _add(answers, "constant", [constant(learned, members, labels)])
+        _add(answers, "composition-linear", [linear(learned, Labelled({}, {}), asked, labels)])
+        _add(answers, "composition-forest", [forest(learned, asked, labels, 0)])
+        _add(answers, "short-md", [{name: known[name] for name in members}])
+        benchmark.say(f"left out: {', '.join(members)} ({number + 1} of {len(polymers)})")
+        folder = data.folder / "leave-one-out" / members[0]
+        folders = train_models(config, overrides, others, {}, n_seeds, folder / "models", benchmark.say)
+        left_out = replace(data, systems={name: stores[name] for name in members})
+        part = replace(benchmark, data=left_out, references={name: references[name] for name in members})
+        for name, seeds in open_models(folders, benchmark.device).items():
+            portraits = []
+            for k, one in enumerate(seeds):
+                runs = folder / "rollouts" / f"seed-{k}"
+                portraits.append(
+                    part.kept(
+                        f"left-out-{name}-{members[0]}",
+                        k,
+                        one.fingerprint,
+                        lambda one=one, k=k, runs=runs, part=part: model_portraits(
+                            one.model, part.data, part.references, TIME, k, runs, benchmark.progress
+                        ),
+                    )
+                )
+            _add(answers, OURS + name, portraits)
+    return _score(benchmark.data.task.name, answers, references, n_seeds)
+
+
+def _add(answers: dict[str, list[dict[str, Portrait]]], method: str, portraits: list[dict[str, Portrait]]) -> None:
+    """Put what a method says of one left-out polymer beside what it said of the others, seed by seed."""
+    seeds = answers.setdefault(method, [{} for _ in portraits])
+    for seed, found in zip(seeds, portraits, strict=True):
+        seed.update(found)
+
+
+def _score(
+    task: str, answers: dict[str, list[dict[str, Portrait]]], references: dict[str, Portrait], n_seeds: int
+) -> list[Row]:
+    metrics: list[Metric] = [m for role in ROLES for m in accuracy(f"{MSD}_{role}", f"left_out_{MSD}_{role}")]
+    quantities = tuple(f"{MSD}_{role}" for role in ROLES)
+    rows = []
+    for method, predictions in {REFERENCE: [references], **answers}.items():
+        ours = method.startswith(OURS)
+        scored = Scored(task, method, references, predictions, n_seeds if ours else 0)
+        chosen = metrics if method != REFERENCE else []
+        rows += [
+            row.model_copy(update={"system": LEFT_OUT + row.system} if row.metric in quantities else {})
+            for row in score(scored, chosen, quantities)
+            if row.metric != "measured_fraction"
+        ]
+    return rows

@@ -1,0 +1,110 @@
+"""Models of a benchmark: those that are named, those that ship, or new ones trained for it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cgsim.benchmark.data import content_hash
+from cgsim.checkpoint import CARD, WEIGHTS, TrainedModel, load_model
+from cgsim.config import load_experiment
+from cgsim.errors import InputError
+from cgsim.train.fit import CHECKPOINT, fit
+
+SHIPPED = Path("models")  # folders of models, named after their task: models/chain, models/chain-1, ...
+PUBLISHED = "published"  # how the names of models of the published network begin
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SeedModel:
+    """One trained model, one seed of a method.
+
+    Attributes:
+        folder: with weights and card.
+        model: the model.
+    """
+
+    folder: Path
+    model: TrainedModel
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights and card."""
+        return content_hash(self.folder / WEIGHTS) + content_hash(self.folder / CARD)
+
+
+def shipped_models(task: str) -> list[Path]:
+    """Folders of the models that ship for a task."""
+    return sorted(path.parent for path in SHIPPED.glob(f"{task}*/{CARD}"))
+
+
+def find_model(name: str) -> Path:
+    """Folder of a model: a path, the folder of a training run, or the name of a model that ships.
+
+    Raises:
+        InputError: if there is none.
+    """
+    for folder in (Path(name), Path(name) / "model", SHIPPED / name):
+        if (folder / CARD).exists():
+            return folder
+    raise InputError(f"{name}: no model there, and none of this name ships; give the folder of a trained model")
+
+
+def open_models(folders: list[Path], device: torch.device) -> dict[str, list[SeedModel]]:
+    """Models by name; those of one name are seeds of one method.
+
+    Raises:
+        InputError: if models differ in mapping or units.
+    """
+    found: dict[str, list[SeedModel]] = {}
+    first: SeedModel | None = None
+    for folder in folders:
+        one = SeedModel(folder, load_model(folder, device))
+        first = first or one
+        for what in ("mapping", "units"):
+            ours, other = getattr(one.model.card, what), getattr(first.model.card, what)
+            if ours != other:
+                raise InputError(f"{folder}: differs in {what} from {first.folder}; compare them in runs of their own")
+        found.setdefault(one.model.card.name, []).append(one)
+    return found
+
+
+def train_models(
+    config: Path,
+    overrides: list[str],
+    train: dict[str, Path],
+    validation: dict[str, Path],
+    n_seeds: int,
+    folder: Path,
+    say: Say,
+) -> list[Path]:
+    """Train one model for each seed; what is there already is kept, what was interrupted goes on.
+
+    Args:
+        config: experiment; its data are replaced by those of the benchmark.
+        overrides: changes to its settings, as ``--set`` takes them.
+        train: stores to learn from.
+        validation: held-out stores.
+        n_seeds: seeds 0, 1, 2 ...
+        folder: gets ``<name>/seed-<k>/``.
+        say: called with a line for each.
+
+    Returns:
+        Folders of the models.
+    """
+    data = [f"data.train={json.dumps([str(p) for p in train.values()])}"]
+    data.append(f"data.validation={json.dumps([str(p) for p in validation.values()])}")
+    folders = []
+    for seed in range(n_seeds):
+        experiment = load_experiment(config, [*data, f"training.seed={seed}", *overrides])
+        run = folder / experiment.name / f"seed-{seed}"
+        folders.append(run / "model")
+        if (run / "model" / CARD).exists():
+            say(f"{run}: trained already")
+            continue
+        say(f"{run}: training {experiment.training.steps} steps on {len(train)} trajectories")
+        fit(experiment.plan(), run, resume=(run / CHECKPOINT).exists())
+    return folders

@@ -1,0 +1,228 @@
+"""Run a benchmark: models, reference, every method in turn; rows, tables and figures after each."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from cgsim.benchmark.chain import CHAIN
+from cgsim.benchmark.data import BenchmarkData, PortraitShelf, Progress, find_stores
+from cgsim.benchmark.electrolyte import ELECTROLYTE
+from cgsim.benchmark.figures import draw_figures
+from cgsim.benchmark.leave_one_out import leave_one_out
+from cgsim.benchmark.methods import METHODS, Benchmark, Predicted, reference_portraits
+from cgsim.benchmark.models import Say, SeedModel, find_model, open_models, shipped_models, train_models
+from cgsim.benchmark.rows import REFERENCE, Row, write_rows
+from cgsim.benchmark.scoring import PairMetric, Scored, score
+from cgsim.benchmark.tables import markdown
+from cgsim.benchmark.task import Task
+from cgsim.errors import InputError, nearest
+from cgsim.units import format_time, parse_time
+
+TASKS: dict[str, Task] = {task.name: task for task in (CHAIN, ELECTROLYTE)}
+OF_MD = ("overlaps_per_step",)  # scores that the long MD itself has
+RESULTS, TABLE = "results.json", "results.md"
+QUICK_SEEDS, FULL_SEEDS = 1, 3
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """What the command line says; empty means the task's own.
+
+    Attributes:
+        task: ``chain`` or ``electrolyte``.
+        train, validation, systems: folders of stores.
+        models: names or folders; several of one name are seeds.
+        methods: names of :data:`METHODS`; all if empty.
+        configs: experiments to train where no models are given.
+        overrides: changes to them.
+        quick: use models that ship, short rollouts, one seed of each baseline.
+        n_seeds: training seeds of the full mode.
+        time: length of the rollouts, with unit.
+        training_length: of what is learned from, with unit.
+        leave_one_out: score models that are trained on all polymers but one.
+        output: folder.
+        device: for training and simulation.
+        command: as it was given, for the tables.
+    """
+
+    task: str
+    train: Path | None = None
+    validation: Path | None = None
+    systems: Path | None = None
+    models: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    configs: tuple[Path, ...] = ()
+    overrides: tuple[str, ...] = ()
+    quick: bool = False
+    n_seeds: int = FULL_SEEDS
+    time: str = ""
+    training_length: str = ""
+    leave_one_out: bool = False
+    output: Path = Path("runs/benchmark")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    command: str = ""
+
+
+def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> tuple[list[Row], str]:
+    """Run one task.
+
+    Args:
+        settings: what to do.
+        say: called with a line for each stage.
+        progress: called while something runs.
+
+    Returns:
+        All rows, and the tables as markdown; both are in the folder, too.
+
+    Raises:
+        InputError: before any work, if data, models or methods cannot be used.
+    """
+    task = TASKS[settings.task]
+    methods = _chosen(settings)
+    folder = settings.output / task.name
+    train = find_stores(settings.train or task.train, "--train")
+    validation = _validation(settings, task)
+    systems = find_stores(settings.systems or task.systems, "--systems")
+    models = _models(settings, task, train, validation, folder, methods, say)
+    data = _data(settings, task, train, validation, systems, models, folder)
+    data.check()
+    folder.mkdir(parents=True, exist_ok=True)
+    shelf = PortraitShelf(folder / "portraits")
+    lengths = task.quick_lengths if settings.quick else task.n_lengths
+    time = parse_time(settings.time, task.units) if settings.time else lengths * data.training_length
+    say(f"measuring {len(systems)} unseen systems in long MD")
+    references = reference_portraits(data, shelf, progress)
+    n_seeds = QUICK_SEEDS if settings.quick else settings.n_seeds
+    benchmark = Benchmark(data, references, models, time, n_seeds, settings.device, shelf, say, progress)
+    heading = _heading(settings, benchmark)
+    rows: list[Row] = []
+    text = ""
+    for name in methods:
+        say(name)
+        for predicted in METHODS[name](benchmark):
+            rows += _rows(benchmark, predicted)
+        text = _write(task, rows, heading, folder)
+    if settings.leave_one_out:
+        configs = settings.configs or (default_config(task),)
+        rows += leave_one_out(benchmark, configs[0], list(settings.overrides), settings.n_seeds)
+        text = _write(task, rows, heading, folder)
+    draw_figures(task, rows, folder)
+    return rows, text
+
+
+def default_config(task: Task) -> Path:
+    """Settings that the full mode trains with."""
+    return Path(f"configs/benchmark/{task.name}.yaml")
+
+
+def published_config(task: Task) -> Path:
+    """Settings of the published network on the same data."""
+    return Path(f"configs/benchmark/published-{task.name}.yaml")
+
+
+def _chosen(settings: BenchmarkSettings) -> list[str]:
+    for name in settings.methods:
+        if name not in METHODS:
+            raise InputError(f"--methods {name}: unknown method{nearest(name, list(METHODS))}")
+    chosen = settings.methods or tuple(METHODS)
+    return list(dict.fromkeys([REFERENCE, *chosen]))
+
+
+def _validation(settings: BenchmarkSettings, task: Task) -> dict[str, Path]:
+    """Validation systems; none if they were not asked for and are not there."""
+    if settings.validation is None and not task.validation.is_dir():
+        return {}
+    return find_stores(settings.validation or task.validation, "--validation")
+
+
+def _models(
+    settings: BenchmarkSettings,
+    task: Task,
+    train: dict[str, Path],
+    validation: dict[str, Path],
+    folder: Path,
+    methods: list[str],
+    say: Say,
+) -> dict[str, list[SeedModel]]:
+    """Models that are named, that ship (quick mode), or that are trained now."""
+    if not {"cgsim", "dynamics-only", "published"} & set(methods):
+        return {}
+    if settings.models:
+        folders = [find_model(name) for name in settings.models]
+    elif settings.quick:
+        folders = shipped_models(task.name)
+        if not folders:
+            raise InputError(f"no model for the task {task.name} ships; give --models, or leave --quick out to train")
+    else:
+        configs = list(settings.configs or (default_config(task),))
+        if "published" in methods and not settings.configs:
+            configs.append(published_config(task))
+        folders = []
+        for config in configs:
+            overrides = list(settings.overrides)
+            if settings.training_length:
+                overrides.append(f"data.end={settings.training_length}")
+            folders += train_models(config, overrides, train, validation, settings.n_seeds, folder / "models", say)
+    return open_models(folders, settings.device)
+
+
+def _data(
+    settings: BenchmarkSettings,
+    task: Task,
+    train: dict[str, Path],
+    validation: dict[str, Path],
+    systems: dict[str, Path],
+    models: dict[str, list[SeedModel]],
+    folder: Path,
+) -> BenchmarkData:
+    """Mapping, lag and training length are the models', or the task's where there is no model."""
+    cards = [one.model.card for seeds in models.values() for one in seeds]
+    length = max((s.length for card in cards for s in card.training_systems), default=task.training_length)
+    if settings.training_length:
+        length = parse_time(settings.training_length, task.units)
+    return BenchmarkData(
+        task,
+        train,
+        validation,
+        systems,
+        cards[0].mapping if cards else task.mapping,
+        cards[0].model.lag_time if cards else task.lag_time,
+        length,
+        folder,
+    )
+
+
+def _rows(benchmark: Benchmark, predicted: Predicted) -> list[Row]:
+    task = benchmark.data.task
+    metrics = task.metrics(benchmark.references)
+    if predicted.method == REFERENCE:
+        metrics = [m for m in metrics if isinstance(m, PairMetric) and m.name in OF_MD]
+    references = predicted.references or benchmark.references
+    scored = Scored(task.name, predicted.method, references, predicted.portraits, predicted.n_seeds)
+    return score(scored, metrics, task.quantities)
+
+
+def _write(task: Task, rows: list[Row], heading: list[str], folder: Path) -> str:
+    write_rows(rows, folder / RESULTS)
+    text = markdown(task, rows, heading)
+    partial = folder / f".{TABLE}.partial"
+    partial.write_text(text)
+    partial.replace(folder / TABLE)
+    return text
+
+
+def _heading(settings: BenchmarkSettings, benchmark: Benchmark) -> list[str]:
+    data = benchmark.data
+    units = data.task.units
+    times = [data.open(path).store.time for path in data.systems.values()]
+    reference = min(float(time[-1] - time[0]) for time in times)
+    lines = [
+        f"{len(data.systems)} unseen systems, long MD of {format_time(reference, units)} or more; "
+        f"{len(data.train)} training systems and {len(data.validation)} for validation, "
+        f"{format_time(data.training_length, units)} of each; rollouts of {format_time(benchmark.time, units)}, "
+        f"{data.task.replicas} of each system and seed."
+    ]
+    if settings.command:
+        lines.append(f"Command: `{settings.command}`")
+    return lines
