@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 
 from cgsim.analysis.association import Association
+from cgsim.analysis.chain_modes import chain_results
 from cgsim.analysis.collective import follow_ions
 from cgsim.analysis.figures import Curve, Figure
-from cgsim.analysis.mobility import mobility_figures, msd_curve
+from cgsim.analysis.mobility import finite_size_figures, mobility_curves, mobility_figures
 from cgsim.analysis.motion import follow_species
 from cgsim.analysis.plan import Plan
+from cgsim.analysis.residence import cage_figure, contact_results
 from cgsim.analysis.selection import Species
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.sizes import box_figures, size_curves, size_figures
 from cgsim.analysis.structure import structure_results
+from cgsim.analysis.van_hove import distinct_curves, self_curves
 from cgsim.analysis.workers import Task
 from cgsim.observables.onsager import CollectiveRun
 
@@ -42,32 +45,48 @@ def tasks_of(plan: Plan, settings: AnalysisSettings) -> list[Task]:
     name = plan.source.name
     wanted = [s for s in plan.species if s.name in plan.wanted]
     ions = plan.salt.ions if plan.salt else []
-    tasks = [Task(f"{name}: box", box_part, (plan,))]
+    tasks = [Task(f"{name}: box", box_part, (plan, settings))]
     for one in [*wanted, *(ion for ion in ions if ion.name not in plan.wanted)]:
         tasks.append(Task(f"{name}: motion of {one.name}", species_part, (plan, one, settings)))
     if plan.salt is not None:
         tasks.append(Task(f"{name}: collective motion", charge_part, (plan,)))
+    if plan.dynamics.contacts is not None or plan.dynamics.van_hove:
+        tasks.append(Task(f"{name}: residence times", neighbour_part, (plan, settings)))
     return [*tasks, Task(f"{name}: structure", structure_part, (plan, settings))]
 
 
-def box_part(plan: Plan) -> Part:
-    """Density and composition."""
-    return Part(tuple(box_figures(plan.source, plan.species, plan.box)))
+def box_part(plan: Plan, settings: AnalysisSettings) -> Part:
+    """Density and composition, and how much the size of the cell matters to diffusion."""
+    figures = box_figures(plan.source, plan.species, plan.box)
+    if settings.dynamics.viscosity is None:
+        figures += finite_size_figures(plan.source, plan.box, [], plan.temperature, settings.dynamics)
+    return Part(tuple(figures))
 
 
 def species_part(plan: Plan, species: Species, settings: AnalysisSettings) -> Part:
     """Sizes and mobility of one species."""
     source = plan.source
-    motion = follow_species(source, species, plan.box)
-    mobility = tuple(mobility_figures(source, species, motion))
+    motion = follow_species(source, species, plan.box, per_axis=settings.dynamics.per_axis)
+    mobility = mobility_figures(source, species, motion)
+    if settings.dynamics.viscosity is not None:
+        mobility += finite_size_figures(source, plan.box, mobility, plan.temperature, settings.dynamics)
     if species.name not in plan.wanted:
-        return Part(unlisted=mobility)
+        return Part(unlisted=tuple(mobility))
     figures: list[Figure] = []
     curves: list[Curve] = []
+    notes: list[str] = []
     if species.is_chain:
         figures += size_figures(source, species, motion, per_molecule=settings.per_molecule)
         curves += size_curves(source, species, motion)
-    return Part((*figures, *mobility), (*curves, msd_curve(source, species, motion)))
+        relaxation, own_curves, notes = chain_results(source, species, settings.dynamics.rouse_modes)
+        figures += relaxation
+        curves += own_curves
+    if plan.dynamics.half_window and settings.dynamics.cage_size is not None:
+        mobility.append(cage_figure(source, species, plan.box, plan.dynamics.half_window, settings.dynamics.cage_size))
+    curves += mobility_curves(source, species, motion)
+    if plan.dynamics.van_hove:
+        curves += self_curves(source, species, plan.box, plan.dynamics.van_hove)
+    return Part((*figures, *mobility), tuple(curves), tuple(notes))
 
 
 def charge_part(plan: Plan) -> Part:
@@ -75,6 +94,18 @@ def charge_part(plan: Plan) -> Part:
     assert plan.salt is not None
     run, curves = follow_ions(plan.source, plan.salt, plan.box)
     return Part(curves=tuple(curves), collective=run)
+
+
+def neighbour_part(plan: Plan, settings: AnalysisSettings) -> Part:
+    """How long ions stay with molecules, and where others are by the time a particle has left."""
+    figures: list[Figure] = []
+    curves: list[Curve] = []
+    notes: list[str] = []
+    if plan.dynamics.contacts is not None:
+        figures, curves, notes = contact_results(plan.source, plan.dynamics.contacts, plan.box, settings)
+    if plan.dynamics.van_hove:
+        curves += distinct_curves(plan.source, plan.structure.pairs, plan.box, plan.dynamics.van_hove)
+    return Part(tuple(figures), tuple(curves), tuple(notes))
 
 
 def structure_part(plan: Plan, settings: AnalysisSettings) -> Part:

@@ -61,7 +61,9 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
     if source.n_frames < MIN_FRAMES:
         notes.append(f"{source.path}: {source.n_frames} frames: no multi-origin figures below {MIN_FRAMES}")
     temperature = settings.temperature or stated_temperature(source)
-    return Plan(source, species, settings.species or tuple(names), box, structure, salt, temperature, notes)
+    dynamics = plan_dynamics(source, species, temperature, settings)
+    wanted = settings.species or tuple(names)
+    return Plan(source, species, wanted, box, structure, salt, temperature, dynamics, notes)
 
 
 def trimmed(source: Source, settings: AnalysisSettings) -> Source:

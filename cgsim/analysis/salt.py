@@ -63,7 +63,7 @@ class Salt:
 
     @property
     def reported(self) -> list[int]:
-        """Ions whose transference number is a figure: the cation of a simple salt (the rest is the anion's), else all."""
+        """Ions whose transference number is a figure: the cation of a simple salt (the rest is the anion's), or all."""
         return [0] if len(self.ions) == 2 else list(range(len(self.ions)))
 
     @property
@@ -95,7 +95,7 @@ def find_salt(source: Source, species: list[Species], box: Box, settings: Analys
             "--equilibration, or run at constant volume"
         )
     if reason:
-        if settings.temperature is not None:
+        if settings.temperature is not None and settings.dynamics.viscosity is None:  # which needs one as well
             raise InputError(f"{source.path}: --temperature asks for a conductivity, but there is none: {reason}")
         return None, f"{source.path}: no conductivity: {reason}" if any(s.charge for s in species) else ""
     temperature = settings.temperature or stated_temperature(source)

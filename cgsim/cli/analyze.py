@@ -35,10 +35,24 @@ def analyze(
     between_molecules: Annotated[
         bool, typer.Option("--between-molecules", help="Leave pairs within a molecule out of rdfs.")
     ] = False,
+    per_axis: Annotated[bool, typer.Option("--per-axis", help="Diffusivities along x, y and z too.")] = False,
+    viscosity: Annotated[
+        float | None, typer.Option(help="Shear viscosity in mPa s, to correct diffusivities for the finite cell.")
+    ] = None,
+    van_hove: Annotated[
+        list[str] | None, typer.Option(help="Time for van Hove functions, '100 ps'; may be repeated.")
+    ] = None,
+    rouse_modes: Annotated[int, typer.Option(help="Number of Rouse modes of chains.")] = 5,
+    contact_frames: Annotated[int, typer.Option(help="At most so many frames for residence times and hops.")] = 2000,
+    recrossing: Annotated[
+        str, typer.Option(help="Time for which an ion may be away without having left (atoms: '2 ps').")
+    ] = "",
+    cage_size: Annotated[float | None, typer.Option(help="Distance between cages, to count hops between them.")] = None,
+    cage_time: Annotated[str, typer.Option(help="Time to average the place of a cage over, '20 ps'.")] = "",
     replicas: Annotated[bool, typer.Option("--replicas", help="The files are runs of one system: combine.")] = False,
 ) -> None:
     """Measure sizes, structure, diffusion and conductivity with errors: cgsim analyze FILE... -o results.json."""
-    from cgsim.analysis import AnalysisSettings, analyze_files, write_results
+    from cgsim.analysis import AnalysisSettings, DynamicsSettings, analyze_files, write_results
     from cgsim.cli.progress import fraction_progress
     from cgsim.errors import InputError
 
@@ -54,6 +68,16 @@ def analyze(
         per_molecule=per_molecule,
         between_molecules=between_molecules,
         replicas=replicas,
+        dynamics=DynamicsSettings(
+            per_axis=per_axis,
+            viscosity=viscosity,
+            van_hove=tuple(van_hove or ()),
+            rouse_modes=rouse_modes,
+            contact_frames=contact_frames,
+            recrossing=recrossing,
+            cage_size=cage_size,
+            cage_time=cage_time,
+        ),
     )
     if not output.parent.is_dir():
         raise InputError(f"{output}: the directory {output.parent} does not exist")
