@@ -113,17 +113,20 @@ def contact_results(
             one.add(unwrapped, distance)
     series, weights = between.series()
     average = block_average(series, weights)
-    figures = list(_contact_figures(species, average, distance))
+    figures = list(_contact_figures(source, species, average, distance))
     return figures, [one.curve(source, name) for name, one in maps.items()]
 
 
-def _contact_figures(species: list[Species], average: BlockAverage, distance: float) -> Iterator[Figure]:
+def _contact_figures(
+    source: Source, species: list[Species], average: BlockAverage, distance: float
+) -> Iterator[Figure]:
     freedom = max(1.0, average.n_blocks - 1.0)
     for k, first in enumerate(species):
         for m, second in enumerate(species):
             estimate = Estimate(float(average.mean[k, m]), float(average.standard_error[k, m]), freedom)
             label = f"{first.name}-{second.name}"
-            yield Figure("molecules_in_contact", label, estimate, "", "molecules that touch one", (0.0, distance))
+            method, window = "molecules that touch one", (0.0, distance)
+            yield Figure("molecules_in_contact", label, estimate, "", method, window, window_unit=source.units.length)
 
 
 def _segments(

@@ -103,7 +103,9 @@ def pair_results(source: Source, plan: PairPlan, settings: AnalysisSettings) -> 
     for k, (a, b) in enumerate(plan.pairs):
         label = f"{a}-{b}"
         figures += peak_figures(source, result, k, label)
-        figures += shell_figures(source, result, k, label) if inner is None else [sphere_figure(inner, k, label)]
+        figures += (
+            shell_figures(source, result, k, label) if inner is None else [sphere_figure(source, inner, k, label)]
+        )
         columns = {
             "r": result.bin_centres,
             "rdf": result.rdf[k],
@@ -120,10 +122,10 @@ def peak_figures(source: Source, result: RadialDistribution, pair: int, label: s
     position, height = result.first_peak(pair)
     if not np.isfinite(position.value):
         return []
-    span = (0.0, float(result.bin_edges[-1]))
+    span, length = (0.0, float(result.bin_edges[-1])), source.units.length
     return [
-        Figure("rdf", label, height, "", "height of the first peak", span),
-        Figure("rdf_first_peak", label, position, source.units.length, "position of the first peak", span),
+        Figure("rdf", label, height, "", "height of the first peak", span, window_unit=length),
+        Figure("rdf_first_peak", label, position, length, "position of the first peak", span, window_unit=length),
     ]
 
 
@@ -134,13 +136,16 @@ def shell_figures(source: Source, result: RadialDistribution, pair: int, label: 
         return []
     radius, number = shell
     span, within = (0.0, float(result.bin_edges[-1])), (0.0, radius.value)
+    length = source.units.length
     return [
-        Figure("rdf_first_minimum", label, radius, source.units.length, "end of the first shell", span),
-        Figure("coordination_number", label, number, "", "up to the first minimum", within),
+        Figure("rdf_first_minimum", label, radius, length, "end of the first shell", span, window_unit=length),
+        Figure("coordination_number", label, number, "", "up to the first minimum", within, window_unit=length),
     ]
 
 
-def sphere_figure(inner: RadialDistribution, pair: int, label: str) -> Figure:
+def sphere_figure(source: Source, inner: RadialDistribution, pair: int, label: str) -> Figure:
     """Number of neighbours within the distance that was asked for."""
     number = Estimate(float(inner.coordination[pair, 0]), float(inner.coordination_error[pair, 0]))
-    return Figure("coordination_number", label, number, "", "within the given cutoff", (0.0, float(inner.bin_edges[1])))
+    within = (0.0, float(inner.bin_edges[1]))
+    unit = source.units.length
+    return Figure("coordination_number", label, number, "", "within the given cutoff", within, window_unit=unit)

@@ -6,6 +6,7 @@ import numpy as np
 
 from cgsim.analysis.figures import Curve, Figure
 from cgsim.analysis.selection import Species
+from cgsim.analysis.sizes import LONG, relaxation, relaxation_warning
 from cgsim.analysis.source import Source
 from cgsim.observables.persistence import PersistenceLength, bond_correlations, decay_length, projection_length
 from cgsim.observables.records import Records
@@ -42,14 +43,14 @@ class _Averages:
         self.of_chain += values.sum(axis=0)
         self.n_frames += len(values)
 
-    def combine(self, gradient: Float64[Array, " values"], *, share_mean: bool) -> tuple[BlockAverage, str]:
+    def combine(self, gradient: Float64[Array, " values"], *, by_chain: bool) -> tuple[BlockAverage, str]:
         """Average of a linear combination of the values, and whether its error is from blocks of time or from chains.
 
         Chains that share one mean tell more about the error than a run too short for independent blocks of time.
         """
         series, weights = self.of_frame.series()
         average = block_average(series @ gradient, weights)
-        if average.is_converged or not share_mean or len(self.of_chain) < MIN_BLOCKS:
+        if not by_chain or len(self.of_chain) < MIN_BLOCKS:
             return average, "time blocks"
         chains = self.of_chain / self.n_frames @ gradient
         error = np.asarray(chains.std(ddof=1) / np.sqrt(len(chains)))
@@ -77,6 +78,7 @@ class ChainShapes:
         self._paths = paths if len(paths) and self._n_bonds.max() > 1 and self._n_bonds.min() > 0 else []
         longest = int(self._n_bonds.max()) if self._paths else 0
         self._bonds = _Averages(np.zeros((n, longest + 1)))
+        self._radius: list[Float64[Array, "frames chains"]] = []
 
     def add(self, piece: Trajectory) -> None:
         """Take in some frames."""
@@ -87,6 +89,7 @@ class ChainShapes:
     def _add(self, piece: Trajectory) -> None:
         positions = _unwrapped(piece, self._particles)
         found = shape(gyration_tensor(positions, self._masses, self._molecule))
+        self._radius.append(np.sqrt(found.moments.sum(axis=-1)))
         values = np.stack([found.asphericity, found.acylindricity, found.anisotropy], axis=-1)
         values = np.concatenate([found.moments, values], axis=-1)
         self._shapes.add(values, np.ones(values.shape[1:]))
@@ -102,32 +105,34 @@ class ChainShapes:
 
     def results(self) -> tuple[list[Figure], list[Curve], list[str]]:
         """Figures, curves and notes of everything that was taken in."""
-        figures = self._shape_figures()
+        share_mean = self._species.are_identical
+        tau, _ = relaxation(self._source, np.concatenate(self._radius), share_mean=share_mean)
+        by_chain = share_mean and self._source.duration < LONG * tau.value  # as for sizes
+        figures = self._shape_figures(relaxation_warning(self._source, tau.value), by_chain=by_chain)
         if not self._paths:
             reason = "backbone of two bonds" if self._species.are_bonded else "bonds that hold it together"
             note = f"{self._source.path}: no persistence length of {self._species.name}: it has no {reason}"
             return figures, [], [note]
-        stiffness, curve = self._stiffness()
+        stiffness, curve = self._stiffness(by_chain=by_chain)
         return [*figures, *stiffness], [curve], []
 
-    def _shape_figures(self) -> list[Figure]:
+    def _shape_figures(self, warning: str, *, by_chain: bool) -> list[Figure]:
         squared = f"{self._source.units.length}2"
-        averages = [self._shapes.combine(row, share_mean=self._species.are_identical) for row in np.eye(6)]
+        averages = [self._shapes.combine(row, by_chain=by_chain) for row in np.eye(6)]
         moments = {
             "principal_moments": [float(a.mean) for a, _ in averages[:3]],
             "principal_moments_error": [float(a.standard_error) for a, _ in averages[:3]],
         }
         names = {"asphericity": squared, "acylindricity": squared, "relative_shape_anisotropy": ""}
         return [
-            self._figure(name, average.estimate, unit, "gyration tensor", average, origin, moments)
+            self._figure(name, average.estimate, unit, "gyration tensor", warning, {**moments, "error_from": origin})
             for (name, unit), (average, origin) in zip(names.items(), averages[3:], strict=True)
         ]
 
-    def _stiffness(self) -> tuple[list[Figure], Curve]:
+    def _stiffness(self, *, by_chain: bool) -> tuple[list[Figure], Curve]:
         """Persistence length by both definitions, and the correlation that they come from."""
         n = int(self._n_bonds.max())
-        share = self._species.are_identical
-        averages = [self._bonds.combine(row, share_mean=share)[0] for row in np.eye(n + 1)]
+        averages = [self._bonds.combine(row, by_chain=by_chain)[0] for row in np.eye(n + 1)]
         mean = np.array([float(a.mean) for a in averages])
         error = np.array([float(a.standard_error) for a in averages])
         bond, correlation = float(mean[0]), mean[1:]
@@ -137,10 +142,12 @@ class ChainShapes:
             ("decay of bond correlation", decay_length(correlation, bond)),
             ("projection on a bond", projection_length(correlation, error[1:], bond)),
         ):
-            average, origin = self._bonds.combine(_gradient(found), share_mean=share)
+            average, origin = self._bonds.combine(_gradient(found), by_chain=by_chain)
             estimate = Estimate(found.value, float(average.standard_error), average.estimate.degrees_of_freedom)
-            details = {"bonds": found.last, "bond_length": bond}
-            figures.append(self._figure("persistence_length", estimate, length, method, average, origin, details))
+            warning = "" if average.is_converged else CORRELATED
+            warning = NO_DECAY if np.isnan(found.value) else warning
+            details = {"bonds": found.last, "bond_length": bond, "error_from": origin}
+            figures.append(self._figure("persistence_length", estimate, length, method, warning, details))
         columns = {
             "separation": np.arange(n),
             "contour": np.arange(n) * bond,
@@ -151,22 +158,10 @@ class ChainShapes:
         return figures, Curve("bond_correlation", self._source.name, self._species.name, columns, units)
 
     def _figure(
-        self,
-        name: str,
-        estimate: Estimate,
-        unit: str,
-        method: str,
-        average: BlockAverage,
-        origin: str,
-        details: dict[str, object],
+        self, name: str, estimate: Estimate, unit: str, method: str, warning: str, details: dict[str, object]
     ) -> Figure:
-        warning = "" if average.is_converged else CORRELATED
-        if np.isnan(estimate.value):
-            warning = NO_DECAY
         span = (0.0, self._source.duration)
-        return Figure(
-            name, self._species.name, estimate, unit, method, span, warning, {**details, "error_from": origin}
-        )
+        return Figure(name, self._species.name, estimate, unit, method, span, warning, details)
 
 
 def _gradient(found: PersistenceLength) -> Float64[Array, " values"]:

@@ -100,9 +100,8 @@ def _sizes(
 ) -> list[Figure]:
     length = source.units.length
     span = (0.0, source.duration)
-    correlation = autocorrelation(radius, _means(radius, share=share_mean))
-    tau, window = integrated_relaxation_time(correlation, source.save_interval, radius.shape[1])
-    warning = _relaxation_warning(source, tau.value)
+    tau, window = relaxation(source, radius, share_mean=share_mean)
+    warning = relaxation_warning(source, tau.value)
     figures = []
     for what, series, unit in (
         ("radius_of_gyration", radius, length),
@@ -113,8 +112,14 @@ def _sizes(
         estimate, scatter = _mean_of_chains(series, source.duration < LONG * tau.value and share_mean)
         figures.append(Figure(what, name, estimate, unit, "average", span, warning, {"error_from": scatter}))
     cut = (0.0, window * source.save_interval)
-    relaxation = Figure("relaxation_time", name, tau, source.units.time, "integrated autocorrelation", cut, warning)
-    return [*figures, relaxation]
+    slowness = Figure("relaxation_time", name, tau, source.units.time, "integrated autocorrelation", cut, warning)
+    return [*figures, slowness]
+
+
+def relaxation(source: Source, radius: Float64[Array, "frames chains"], *, share_mean: bool) -> tuple[Estimate, int]:
+    """Relaxation time of the radius of gyration, and the lag at which its integral was cut."""
+    correlation = autocorrelation(radius, _means(radius, share=share_mean))
+    return integrated_relaxation_time(correlation, source.save_interval, radius.shape[1])
 
 
 def _mean_of_chains(series: Float64[Array, "frames chains"], is_short: bool) -> tuple[Estimate, str]:
@@ -131,7 +136,8 @@ def _means(series: Float64[Array, "frames chains"], *, share: bool) -> Float64[A
     return np.full_like(own, own.mean()) if share else own
 
 
-def _relaxation_warning(source: Source, tau: float) -> str:
+def relaxation_warning(source: Source, tau: float) -> str:
+    """What to say about sizes in a run that is short, or saved too seldom, for their relaxation time."""
     if source.duration < SHORT * tau:
         ratio = source.duration / tau
         return f"the run is only {ratio:.1f} relaxation times long: errors and relaxation time are lower bounds"
