@@ -21,13 +21,31 @@ def analyze(
     species: Annotated[
         list[str] | None, typer.Option(help="Only this species (Li, TFSI, polymer); may be repeated.")
     ] = None,
-    pair: Annotated[list[str] | None, typer.Option(help="Pair for an rdf, 'Li:polymer.O'; may be repeated.")] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pair",
+            "--pairs",
+            help="Pair for an rdf, 'Li:polymer.O', 'element=Li:TFSI.name=O*'; may be repeated.",
+        ),
+    ] = None,
     rdf_cutoff: Annotated[float | None, typer.Option(help="Largest distance of rdfs.")] = None,
     rdf_bin_width: Annotated[float | None, typer.Option(help="Bin width of rdfs.")] = None,
     structure_frames: Annotated[int, typer.Option(help="At most so many frames for rdfs and clusters.")] = 500,
     cluster_cutoff: Annotated[
         float | None, typer.Option(help="Distance within which ions hang together (atoms: 3.4 A).")
     ] = None,
+    coordination_cutoff: Annotated[
+        float | None, typer.Option(help="Distance within which neighbours are counted, instead of the first minimum.")
+    ] = None,
+    density_profile: Annotated[
+        list[str] | None, typer.Option(help="Axis of density profiles: x, y or z; may be repeated.")
+    ] = None,
+    profile_bin_width: Annotated[float | None, typer.Option(help="Thickness of the slabs of density profiles.")] = None,
+    contact_maps: Annotated[
+        bool, typer.Option("--contact-maps", help="Contacts within chains and between molecules too.")
+    ] = False,
+    contact_cutoff: Annotated[float | None, typer.Option(help="Distance of a contact (atoms: 4.5 A).")] = None,
     beads_of: Annotated[
         Path | None, typer.Option(help="See stores of atoms as the beads of this rollout or mapping.")
     ] = None,
@@ -65,6 +83,11 @@ def analyze(
         rdf_bin_width=rdf_bin_width,
         structure_frames=structure_frames,
         cluster_cutoff=cluster_cutoff,
+        coordination_cutoff=coordination_cutoff,
+        density_profile=tuple(density_profile or ()),
+        profile_bin_width=profile_bin_width,
+        contact_maps=contact_maps,
+        contact_cutoff=contact_cutoff,
         per_molecule=per_molecule,
         between_molecules=between_molecules,
         replicas=replicas,
