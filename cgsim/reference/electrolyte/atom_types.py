@@ -12,7 +12,7 @@ RULES: tuple[tuple[str, str], ...] = (
     # Carbon
     ("[CX4;!r3;!r4]", "c3"),
     ("[CX3](=O)", "c"),
-    ("[CX3;!R;$(C=[CX3;!R])]", "c2"),
+    ("[CX3;!R;$(C=[CX3;!R]);!$(C-[CX3,CX2,c])]", "c2"),
     ("[CX2](#N)", "c1"),
     ("[c;r6;$(c1ccccc1);!$(c-!@c);!$([cR2])]", "ca"),
     # Oxygen, nitrogen
@@ -43,6 +43,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("[H]N", "hn"),
     ("[H]S", "hs"),
 )
+KNOWN = "ethers, esters, carbonates, amides, amines, nitriles, sulphides, sulphones, halides or benzene rings"
 _PATTERNS = [(Chem.MolFromSmarts(smarts), name) for smarts, name in RULES]
 
 
@@ -58,12 +59,8 @@ def gaff_types(mol: Chem.Mol) -> tuple[str, ...]:
             types[match[0]] = name
     for atom in mol.GetAtoms():
         if not types[atom.GetIdx()]:
-            raise InputError(f"{_where(atom)} has no GAFF2 type in this program, expected {_known()}")
+            raise InputError(f"{_where(atom)} has no GAFF2 type in this program, expected {KNOWN}")
     return tuple(types)
-
-
-def _known() -> str:
-    return "ethers, esters, carbonates, amides, amines, nitriles, sulphides, sulphones, fluorides, chlorides, benzene rings"
 
 
 def _where(atom: Chem.Atom) -> str:
