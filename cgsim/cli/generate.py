@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cgsim.cli.electrolyte import electrolyte
+
 if TYPE_CHECKING:
     from cgsim.reference.run import PartDone
     from cgsim.reference.settings import ChainSettings
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 SECONDS_PER_DAY = 86_400.0
 
 verb = typer.Typer(help="Make reference trajectories with molecular dynamics engines.", no_args_is_help=True)
+verb.command("electrolyte")(electrolyte)
 
 
 def register(app: typer.Typer) -> None:

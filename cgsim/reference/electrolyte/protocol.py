@@ -5,12 +5,16 @@ volume at 1 bar; settle in it; produce at constant volume.
 """
 
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 
 MINIMISE_STEPS = 1500
+LARGEST_STAGE_SEED = 800_000_000  # engines take a little more
 HEAT_TIMESTEP = 1.0  # fs; bonds and contacts of a packed box are strained
 COMPRESS_TIMESTEP = 2.0
 ATMOSPHERE = 1.0  # bar
@@ -23,6 +27,7 @@ NOT_AVERAGED = 0.25  # part of the density stage before its mean volume
 MINIMISE, HEAT, COMPRESS, RELAX = "minimise", "heat", "compress", "relax"
 COOL, DENSITY, SETTLE, PRODUCE = "cool", "density", "settle", "part"
 START = "start"  # folder of the packed box
+INPUTS = "inputs"  # folder of what the engine reads
 
 
 @dataclass(frozen=True)
@@ -136,3 +141,15 @@ def parts(settings: ElectrolyteSettings, n_segments: int) -> list[Part]:
 def segment_folder(folder: Path, index: int) -> Path:
     """Folder of a segment of the production, counted from 0."""
     return folder / f"{PRODUCE}-{index:05d}"
+
+
+def seed_sequence(settings: ElectrolyteSettings) -> np.random.SeedSequence:
+    """Random numbers of one system: the same for the same seed, start, repeat unit and salt."""
+    text = f"{settings.smiles} {settings.salt} {settings.molality} {settings.ion_pairs}"
+    return np.random.SeedSequence([settings.seed, settings.start, zlib.crc32(text.encode())])
+
+
+def stage_seeds(settings: ElectrolyteSettings) -> list[int]:
+    """A seed for each stage; its parts add their number."""
+    (sequence,) = seed_sequence(settings).spawn(1)
+    return [int(seed % LARGEST_STAGE_SEED) + 1 for seed in sequence.generate_state(len(stages(settings)))]
