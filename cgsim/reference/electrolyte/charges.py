@@ -19,7 +19,7 @@ from cgsim.reference.electrolyte.repeat_unit import Oligomer, RepeatUnit, confor
 from cgsim.typing import Array, Float64
 
 TABLE = "charges.json"
-N_CONFORMERS = 3
+N_CONFORMERS = 10
 SEED = 20261120
 DECIMALS = 6
 
@@ -102,7 +102,7 @@ def unit_charges(unit: RepeatUnit) -> tuple[RepeatUnit, UnitCharges, str, tuple[
 
 
 def make_unit_charges(unit: RepeatUnit, name: str) -> UnitCharges:
-    """AM1-BCC charges of the capped trimer, the mean of three conformations relaxed with MMFF94.
+    """AM1-BCC charges of the capped trimer, the mean of ten conformations relaxed with MMFF94.
 
     Raises:
         InputError: if antechamber fails.

@@ -1,12 +1,11 @@
 """The force field as a GROMACS topology: one file that `grompp` reads."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from cgsim.reference.electrolyte.hydrogen_mass import repartitioned_masses
 from cgsim.reference.electrolyte.pairs import one_four_pairs
 from cgsim.reference.electrolyte.topology import AMBER_ONE_FOUR, AtomType, Electrolyte, MoleculeTopology
+from cgsim.typing import Array, Float64, Int64
 
 KJ = 4.184  # of a kcal
 NM = 0.1  # of an Å
@@ -68,7 +67,9 @@ def _section(name: str, rows: list[str]) -> list[str]:
     return ["", f"[ {name} ]", *rows] if rows else []
 
 
-def _rows(atoms: Iterable[Iterable[int]], function: str, values: Iterable[Iterable[float]], form: str) -> list[str]:
+def _rows(
+    atoms: Int64[Array, "rows places"], function: str, values: Float64[Array, "rows columns"], form: str
+) -> list[str]:
     return [
         f"{' '.join(str(i + 1) for i in row)} {function} {form.format(*numbers)}"
         for row, numbers in zip(atoms, values, strict=True)
