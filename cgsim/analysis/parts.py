@@ -13,7 +13,7 @@ from cgsim.analysis.residence import cage_figure, contact_results
 from cgsim.analysis.selection import Species
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.sizes import box_figures, size_curves, size_figures
-from cgsim.analysis.structure import structure_results
+from cgsim.analysis.structure import Kind, structure_kinds
 from cgsim.analysis.van_hove import distinct_curves, self_curves
 from cgsim.analysis.workers import Task
 from cgsim.observables.onsager import CollectiveRun
@@ -52,7 +52,9 @@ def tasks_of(plan: Plan, settings: AnalysisSettings) -> list[Task]:
         tasks.append(Task(f"{name}: collective motion", charge_part, (plan,)))
     if plan.dynamics.contacts is not None or plan.dynamics.van_hove:
         tasks.append(Task(f"{name}: residence times", neighbour_part, (plan, settings)))
-    return [*tasks, Task(f"{name}: structure", structure_part, (plan, settings))]
+    for what, kind in structure_kinds(plan.structure, plan.species, settings).items():
+        tasks.append(Task(f"{name}: {what}", structure_part, (plan, kind, settings)))
+    return tasks
 
 
 def box_part(plan: Plan, settings: AnalysisSettings) -> Part:
@@ -108,13 +110,7 @@ def neighbour_part(plan: Plan, settings: AnalysisSettings) -> Part:
     return Part(tuple(figures), tuple(curves), tuple(notes))
 
 
-def structure_part(plan: Plan, settings: AnalysisSettings) -> Part:
-    """Shapes, radial distributions, ion clusters, profiles and contacts."""
-    found = structure_results(plan.source, plan.structure, plan.species, plan.box, settings)
-    clusters = found.association
-    return Part(
-        tuple(found.figures),
-        tuple(found.curves),
-        tuple(found.notes),
-        clusters=clusters if isinstance(clusters, Association) else None,
-    )
+def structure_part(plan: Plan, kind: Kind, settings: AnalysisSettings) -> Part:
+    """One of shapes, radial distributions, ion clusters, profiles and contacts."""
+    found = kind(plan.source, plan.structure, plan.species, plan.box, settings)
+    return Part(tuple(found.figures), tuple(found.curves), tuple(found.notes), clusters=found.association)

@@ -1,5 +1,6 @@
 """Everything about structure: sizes apart, which are followed together with the motion."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cgsim.analysis.association import Association, association_figures, check_association, find_association, find_ions
@@ -44,49 +45,73 @@ def plan_structure(source: Source, species: list[Species], box: Box, settings: A
 
 @dataclass(frozen=True)
 class StructureResults:
-    """What was found.
+    """What one kind of structure has to show.
 
     Attributes:
         figures: figures.
         curves: curves.
         notes: what could not be measured, and why.
-        association: the ion clusters, or why there are none.
+        association: the ion clusters, if these were counted.
     """
 
     figures: list[Figure]
     curves: list[Curve]
     notes: list[str]
-    association: Association | str
+    association: Association | None = None
 
 
-def structure_results(
-    source: Source, plan: StructurePlan, species: list[Species], box: Box, settings: AnalysisSettings
-) -> StructureResults:
-    """Shapes and stiffness of chains, radial distributions, ion clusters; profiles and contact maps where wanted.
+Kind = Callable[[Source, StructurePlan, list[Species], Box, AnalysisSettings], StructureResults]
 
-    Args:
-        source: the trajectory.
-        plan: of :func:`plan_structure`.
-        species: all species.
-        box: its cell and centre.
-        settings: what and how.
-    """
-    wanted = [s for s in species if not settings.species or s.name in settings.species]
-    figures, curves, notes = shape_results(source, wanted)
-    pair_figures, pair_curves = pair_results(source, plan.pairs, settings)
-    figures, curves = figures + pair_figures, curves + pair_curves
-    association: Association | str = "there are no ions of both signs"
+
+def structure_kinds(plan: StructurePlan, species: list[Species], settings: AnalysisSettings) -> dict[str, Kind]:
+    """The kinds of structure that there are to measure, each independent of the others."""
+    kinds: dict[str, Kind] = {}
+    if any(one.is_chain for one in _wanted(species, settings)):
+        kinds["shapes"] = _shapes
+    if plan.pairs.pairs and len(plan.pairs.bin_edges) > 1:
+        kinds["radial distribution functions"] = _pairs
     if plan.ions:
-        association = find_association(source, plan.ions, box, settings)
-        if isinstance(association, str):
-            notes = [*notes, f"{source.path}: no ion clusters: {association}"]
-        else:
-            own = association_figures(source, association)
-            figures, curves = figures + own[0], curves + own[1]
+        kinds["ion clusters"] = _clusters
     if settings.density_profile:
-        profiles, remarks = profile_curves(source, species, box, settings)
-        curves, notes = curves + profiles, notes + remarks
+        kinds["density profiles"] = _profiles
     if plan.contact is not None:
-        contacts = contact_results(source, species, plan.contact, settings)
-        figures, curves = figures + contacts[0], curves + contacts[1]
-    return StructureResults(figures, curves, notes, association)
+        kinds["contacts"] = _contacts
+    return kinds
+
+
+def _wanted(species: list[Species], settings: AnalysisSettings) -> list[Species]:
+    return [one for one in species if not settings.species or one.name in settings.species]
+
+
+def _shapes(
+    source: Source, _plan: StructurePlan, species: list[Species], _box: Box, settings: AnalysisSettings
+) -> StructureResults:
+    return StructureResults(*shape_results(source, _wanted(species, settings)))
+
+
+def _pairs(
+    source: Source, plan: StructurePlan, _species: list[Species], _box: Box, settings: AnalysisSettings
+) -> StructureResults:
+    return StructureResults(*pair_results(source, plan.pairs, settings), [])
+
+
+def _clusters(
+    source: Source, plan: StructurePlan, _species: list[Species], box: Box, settings: AnalysisSettings
+) -> StructureResults:
+    association = find_association(source, plan.ions, box, settings)
+    if isinstance(association, str):
+        return StructureResults([], [], [f"{source.path}: no ion clusters: {association}"])
+    return StructureResults(*association_figures(source, association), [], association)
+
+
+def _profiles(
+    source: Source, _plan: StructurePlan, species: list[Species], box: Box, settings: AnalysisSettings
+) -> StructureResults:
+    return StructureResults([], *profile_curves(source, species, box, settings))
+
+
+def _contacts(
+    source: Source, plan: StructurePlan, species: list[Species], _box: Box, settings: AnalysisSettings
+) -> StructureResults:
+    assert plan.contact is not None
+    return StructureResults(*contact_results(source, species, plan.contact, settings), [])
