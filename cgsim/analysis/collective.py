@@ -7,7 +7,7 @@ import numpy as np
 from cgsim.analysis.conduction import self_diffusion
 from cgsim.analysis.figures import Curve, Figure
 from cgsim.analysis.mobility import MULTI_ORIGIN, fit_details, regime_warning
-from cgsim.analysis.motion import Box
+from cgsim.analysis.motion import Box, Unwrapper
 from cgsim.analysis.salt import Salt
 from cgsim.analysis.source import Source
 from cgsim.observables.diffusion import MIN_FRAMES
@@ -63,7 +63,8 @@ def follow_ions(source: Source, salt: Salt, box: Box) -> tuple[CollectiveRun | N
         rows.append(solvent / solvent.sum())
         counts = np.append(counts, 1.0)
     weights = np.stack(rows)
-    sums = np.concatenate([np.einsum("sp,fpx->fsx", weights, piece.unwrapped_positions) for piece in source.chunks()])
+    unwrap = Unwrapper(source, np.arange(system.n_particles))
+    sums = np.concatenate([np.einsum("sp,fpx->fsx", weights, unwrap(piece)) for piece in source.chunks()])
     sums -= counts[:, None] * (box.centre - box.centre[0])[:, None]
     charges = _charges(salt)
     run = follow_charge(sums, charges, source.save_interval)

@@ -17,6 +17,7 @@ from cgsim.typing import Array, Float64
 MIN_ARRHENIUS, MIN_VFT = 2, 4  # temperatures: one more than parameters for the curve, so that there is a test of it
 MIN_WITHOUT_ERRORS = 3  # temperatures, where the error of the line comes from its own scatter
 NEAREST_T0 = 0.98  # of the lowest temperature: beyond, one point takes up the whole divergence
+N_STARTS = 50  # values of T0 between which the best is sought
 CURVATURE = 3.84  # gain in chi^2 by T0 > 0 above which it is not chance (one in twenty)
 
 
@@ -102,7 +103,7 @@ def vogel_fulcher_tammann(temperatures: Float64[Array, " points"], values: list[
         residuals = logs - _curve(temperatures, *_line(temperatures, logs, errors, t0))[0]
         return float(((residuals / errors) ** 2).sum())
 
-    grid = np.linspace(0.0, NEAREST_T0 * float(temperatures.min()), 200)
+    grid = np.linspace(0.0, NEAREST_T0 * float(temperatures.min()), N_STARTS)
     best = int(np.argmin([misfit(t0) for t0 in grid]))
     low, high = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
     found = optimize.minimize_scalar(misfit, bounds=(low, high), method="bounded", options={"xatol": 1e-6})

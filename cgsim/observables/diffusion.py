@@ -186,17 +186,17 @@ def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> 
     window = (float(time[0]), float(time[-1]))
     if not (observed > 0).all():
         return DiffusionFit(Estimate(0.0, 0.0), 0.0, window, Estimate(0.0, 0.0), Regime.NOT_YET, 1.0)
-    model = _model_curve(displacement.msd, lags)
+    model = model_curve(displacement.msd, lags)
     covariance = displacement_covariance(lags, model, displacement.n_frames, displacement.n_dimensions) / n_molecules
     straight = np.stack([time, np.ones(len(lags))], axis=1)
-    estimator = _least_squares(straight, covariance)  # [2, lags]
+    estimator = least_squares(straight, covariance)  # [2, lags]
     slope, intercept = estimator @ observed
     of_molecule = displacement.by_molecule[:, columns]
     d = Estimate(float(slope), *_error(estimator[0], of_molecule, weights, covariance, correlation))
     d = d.scaled(1.0 / (2 * displacement.n_dimensions))
     power = np.stack([np.log(time), np.ones(len(lags))], axis=1)
     expected = model[lags]
-    estimator = _least_squares(power, covariance / np.outer(expected, expected))
+    estimator = least_squares(power, covariance / np.outer(expected, expected))
     exponent = float(estimator[0] @ np.log(observed))
     log_slope = Estimate(exponent, *_error(estimator[0] / expected, of_molecule, weights, covariance, correlation))
     return DiffusionFit(d, float(intercept), window, log_slope, _regime(log_slope), correlation)
@@ -209,7 +209,7 @@ def _regime(slope: Estimate) -> Regime:
     return Regime.NOT_YET
 
 
-def _model_curve(msd: Float64[Array, " all_lags"], lags: Int64[Array, " lags"]) -> Float64[Array, " model_lags"]:
+def model_curve(msd: Float64[Array, " all_lags"], lags: Int64[Array, " lags"]) -> Float64[Array, " model_lags"]:
     """The measured curve up to the window and a line from there on, to twice the largest lag."""
     first, last = int(lags[0]), int(lags[-1])
     slope, intercept = np.polyfit(lags, msd[lags], 1, w=1.0 / lags)
@@ -222,7 +222,7 @@ def _model_curve(msd: Float64[Array, " all_lags"], lags: Int64[Array, " lags"]) 
     return np.asarray(model)
 
 
-def _least_squares(
+def least_squares(
     design: Float64[Array, "lags parameters"], covariance: Float64[Array, "lags lags"]
 ) -> Float64[Array, "parameters lags"]:
     """Matrix that takes observations to the parameters of generalised least squares.

@@ -18,10 +18,10 @@ import numpy as np
 from cgsim.observables.diffusion import (
     N_DIMENSIONS,
     DiffusionFit,
-    _least_squares,
-    _model_curve,
     diffusion_coefficient,
     displacement_covariance,
+    least_squares,
+    model_curve,
 )
 from cgsim.observables.dynamics import mean_squared_displacement, sample_lags, squared_displacements
 from cgsim.observables.statistics import Estimate, ScaleEstimate, scatter_inflation
@@ -91,9 +91,9 @@ class CollectiveRun:
 
     def variance(self, first: Float64[Array, " sums"], second: Float64[Array, " sums"]) -> float:
         """Squared standard error of :meth:`value`."""
-        own = [_model_curve(self.displacement.between(c, c), self.lags) for c in (first, second)]
+        own = [model_curve(self.displacement.between(c, c), self.lags) for c in (first, second)]
         plus, minus = first + second, first - second
-        joint = [_model_curve(self.displacement.between(c, c), self.lags) for c in (plus, minus)]
+        joint = [model_curve(self.displacement.between(c, c), self.lags) for c in (plus, minus)]
         covariance = product_covariance(
             self.lags, own[0], own[1], 0.25 * (joint[0] - joint[1]), self.displacement.n_frames
         )
@@ -116,8 +116,8 @@ def follow_charge(
     lags = sample_lags(len(sums))[inside]
     curve = displacement.between(charges, charges)
     straight = np.stack([time[inside], np.ones(len(lags))], axis=1)
-    covariance = displacement_covariance(lags, _model_curve(curve, lags), len(sums), N_DIMENSIONS)
-    return CollectiveRun(displacement, fit, lags, _least_squares(straight, covariance)[0])
+    covariance = displacement_covariance(lags, model_curve(curve, lags), len(sums), N_DIMENSIONS)
+    return CollectiveRun(displacement, fit, lags, least_squares(straight, covariance)[0])
 
 
 def product_covariance(

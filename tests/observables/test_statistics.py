@@ -5,11 +5,14 @@ from synthetic_motion import first_order_autoregression
 
 from cgsim.observables.statistics import (
     Estimate,
+    ScaleEstimate,
     block_average,
     combine_replicas,
     earth_mover_distance,
     independent_average,
+    independent_sum,
     n_effective,
+    ratio_of_scales,
 )
 
 
@@ -94,3 +97,79 @@ def test_earth_mover_distance_of_shifted_normals_is_the_shift() -> None:
 def test_few_degrees_of_freedom_widen_the_interval() -> None:
     low, high = Estimate(0.0, 1.0, 3.0).interval(0.95)
     assert high == -low == pytest.approx(stats.t.ppf(0.975, 3))
+
+
+@pytest.mark.parametrize("replicas", [2, 3, 6])
+def test_interval_of_combined_replicas_covers_at_its_rate(replicas: int) -> None:
+    generator = np.random.default_rng(20)
+    runs, freedom = 1000, 19
+    combined = []
+    for _ in range(runs):
+        errors = np.sqrt(generator.chisquare(freedom, size=replicas) / freedom)
+        values = generator.normal(size=replicas)
+        members = [Estimate(float(v), float(e), float(freedom)) for v, e in zip(values, errors, strict=True)]
+        combined.append(combine_replicas(members, np.ones(replicas)))
+    for level in (0.68, 0.95):
+        covered = np.mean([low <= 0 <= high for low, high in (e.interval(level) for e in combined)])
+        print(f"{replicas} replicas: {level:.0%} interval covers {covered:.1%} of {runs}")
+        # binomial at 3 sigma; the one in twenty whose scatter enlarges the error may add 2 %
+        margin = 3 * np.sqrt(level * (1 - level) / runs)
+        assert level - margin < covered < level + margin + 0.02
+
+
+def test_replicas_that_hide_their_scatter_are_found_out() -> None:
+    generator = np.random.default_rng(21)
+    runs = 300
+    boasting = [
+        combine_replicas([Estimate(float(v), 0.1) for v in generator.normal(size=5)], np.ones(5)) for _ in range(runs)
+    ]
+    covered = np.mean([low <= 0 <= high for low, high in (e.interval(0.95) for e in boasting)])
+    # Five values whose spread of 1 is stated as 0.1: the interval is that of their scatter, of 4 degrees of freedom.
+    assert abs(covered - 0.95) < 3 * np.sqrt(0.95 * 0.05 / runs)
+    assert np.mean([e.degrees_of_freedom == 4 for e in boasting]) > 0.98
+
+
+@pytest.mark.parametrize(("above", "below"), [(8.0, np.inf), (8.0, 20.0), (np.inf, 8.0)])
+def test_interval_of_a_scale_covers_exactly_where_a_symmetric_one_does_not(above: float, below: float) -> None:
+    generator = np.random.default_rng(22)
+    runs = 1000
+
+    def scale(freedom: float) -> np.ndarray:
+        return np.ones(runs) if np.isinf(freedom) else generator.chisquare(freedom, size=runs) / freedom
+
+    values = scale(above) / scale(below)
+    for level in (0.68, 0.95):
+        intervals = [ScaleEstimate(float(v), 0.0, above, below).interval(level) for v in values]
+        covered = np.mean([low <= 1.0 <= high for low, high in intervals])
+        assert abs(covered - level) < 3 * np.sqrt(level * (1 - level) / runs)
+    if np.isinf(below):
+        symmetric = [Estimate(float(v), float(v) * np.sqrt(2 / above), above).interval(0.95) for v in values]
+        assert np.mean([low <= 1.0 <= high for low, high in symmetric]) < 0.92
+
+
+def test_ratio_of_two_scales_keeps_both_their_degrees_of_freedom() -> None:
+    ratio = ratio_of_scales(
+        ScaleEstimate(6.0, 6.0 * np.sqrt(2 / 50), 50.0), ScaleEstimate(2.0, 2.0 * np.sqrt(2 / 9), 9.0)
+    )
+    assert isinstance(ratio, ScaleEstimate)
+    assert (ratio.value, ratio.degrees_of_freedom, ratio.freedom_below) == pytest.approx((3.0, 50.0, 9.0))
+    assert np.isnan(ratio_of_scales(Estimate(1.0, 0.1), Estimate(-1.0, 0.1)).value)
+
+
+def test_scaled_estimates_keep_their_distribution() -> None:
+    low, high = ScaleEstimate(2.0, 1.0, 8.0).interval(0.95)
+    assert ScaleEstimate(2.0, 1.0, 8.0).scaled(10.0).interval(0.95) == pytest.approx((10 * low, 10 * high))
+
+
+def test_replicas_of_a_scale_add_up_their_degrees_of_freedom() -> None:
+    member = ScaleEstimate(1.0, np.sqrt(2 / 10), 10.0)
+    together = combine_replicas([member] * 4, np.ones(4))
+    assert isinstance(together, ScaleEstimate)
+    assert together.degrees_of_freedom == pytest.approx(40.0)
+
+
+def test_sum_of_independent_estimates_is_dominated_by_the_least_known() -> None:
+    total = independent_sum([Estimate(1.0, 1.0, 4.0), Estimate(2.0, 0.001, 100.0)], np.array([1.0, -2.0]))
+    assert total.value == -3.0
+    assert total.standard_error == pytest.approx(1.0, rel=1e-5)
+    assert total.degrees_of_freedom == pytest.approx(4.0, rel=1e-4)
