@@ -78,10 +78,12 @@ def coordination_hops(contacts: ContactRecord, persistence: int = 0) -> Hops:
         if not len(frames):
             continue
         starts = np.flatnonzero(np.diff(frames, prepend=-1))
-        shells = np.split(sites, starts[1:])
-        reference, host, since = shells[0], _host(shells[0], contacts.partner_of_site, -1), -1
-        for frame, shell in zip(frames[starts].tolist(), shells, strict=True):
-            if np.isin(shell, reference).any():
+        listed, ends = sites.tolist(), np.append(starts, len(sites)).tolist()  # lists and sets: shells are tiny
+        reference = set(listed[: ends[1]])
+        host, since = _host(listed[: ends[1]], contacts.partner_of_site, -1), -1
+        for k, frame in enumerate(frames[starts].tolist()):
+            shell = listed[ends[k] : ends[k + 1]]
+            if not reference.isdisjoint(shell):
                 since = -1
                 continue
             since = frame if since < 0 else since
@@ -89,11 +91,11 @@ def coordination_hops(contacts: ContactRecord, persistence: int = 0) -> Hops:
                 continue
             before, host = host, _host(shell, contacts.partner_of_site, host)
             (within if host == before else between)[ion] += 1
-            reference, since = shell, -1
+            reference, since = set(shell), -1
     return Hops(within, between, contacts.n_frames)
 
 
-def _host(shell: Int64[Array, " sites"], partner_of_site: Int64[Array, " all_sites"], before: int) -> int:
+def _host(shell: list[int], partner_of_site: Int64[Array, " all_sites"], before: int) -> int:
     """Molecule with the most sites in the shell; the one before wins a tie."""
     partners, count = np.unique(partner_of_site[shell], return_counts=True)
     best = partners[count == count.max()]

@@ -32,3 +32,34 @@ def first_order_autoregression(phi: float, n: int, n_series: int, generator: np.
     for t in range(1, n):
         series[t] = phi * series[t - 1] + generator.normal(size=n_series)
     return series
+
+
+def rouse_modes_of(n_beads: int, bond: float, slowest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Amplitudes <X_p^2> and relaxation times of a harmonic Rouse chain; bond is the root mean square of one."""
+    p = np.arange(1, n_beads)
+    squared_sine = np.sin(0.5 * np.pi * p / n_beads) ** 2
+    return bond**2 / (8 * n_beads * squared_sine), slowest * squared_sine[0] / squared_sine
+
+
+def rouse_chains(frames: int, chains: int, n_beads: int, bond: float, slowest: float, seed: int) -> np.ndarray:
+    """Harmonic Rouse chains, [frames, chains, beads, 3]: exact Ornstein-Uhlenbeck processes in the space of modes."""
+    generator = np.random.default_rng(seed)
+    amplitude, time = rouse_modes_of(n_beads, bond, slowest)
+    spread, memory = np.sqrt(amplitude / 3)[:, None], np.exp(-1 / time)[:, None]
+    modes = np.empty((frames, chains, n_beads - 1, 3))
+    modes[0] = spread * generator.normal(size=modes.shape[1:])
+    for t in range(1, frames):
+        modes[t] = memory * modes[t - 1] + np.sqrt(1 - memory**2) * spread * generator.normal(size=modes.shape[1:])
+    p = np.arange(1, n_beads)[:, None]
+    waves = np.cos(p * np.pi * (np.arange(n_beads) + 0.5) / n_beads)
+    return 2 * np.einsum("fcpx,pb->fcbx", modes, waves)
+
+
+def two_state(series: int, frames: int, form: float, part: float, generator: np.random.Generator) -> np.ndarray:
+    """Contacts that form and break as a Markov process with these probabilities a frame, [series, frames]."""
+    state = np.empty((series, frames), dtype=bool)
+    state[:, 0] = generator.random(series) < form / (form + part)
+    for t in range(1, frames):
+        draw = generator.random(series)
+        state[:, t] = np.where(state[:, t - 1], draw >= part, draw < form)
+    return state

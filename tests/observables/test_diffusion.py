@@ -57,6 +57,23 @@ def test_interval_covers_for_ions_that_are_carried_in_groups() -> None:
         assert abs(covered - level) < 3 * np.sqrt(level * (1 - level) / runs)
 
 
+@pytest.mark.slow
+def test_interval_of_anisotropic_diffusion_covers_along_every_axis() -> None:
+    runs, exact = 100, np.array([0.5, 0.1, 2.0])
+    covered = {0.68: np.zeros(3), 0.95: np.zeros(3)}
+    for seed in range(runs):
+        motion = brownian(200, 10, 2.0, seed) * np.sqrt(exact)
+        for axis in range(3):
+            displacement = mean_squared_displacement(motion[:, :, [axis]], np.arange(10), 1.0)
+            estimate = diffusion_coefficient(displacement).coefficient
+            for level, hits in covered.items():
+                low, high = estimate.interval(level)
+                hits[axis] += low <= exact[axis] <= high
+    for level, hits in covered.items():
+        print(f"D along x, y, z: {level:.0%} intervals cover {hits / runs} of {runs}")
+        assert np.abs(hits / runs - level).max() < 3.3 * np.sqrt(level * (1 - level) / runs)  # of three: 3.3 sigma
+
+
 def test_covariance_of_msd_points_is_what_many_random_walks_scatter_by() -> None:
     frames, runs = 40, 20_000
     lags = np.array([1, 3, 8, 15])

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_motion import brownian, first_order_autoregression
 
+from cgsim.observables import dynamics
 from cgsim.observables.dynamics import (
     autocorrelation,
     centre_of_mass,
@@ -83,6 +84,40 @@ def test_molecules_one_by_one_give_what_all_at_once_give() -> None:
     np.testing.assert_allclose(apart.by_molecule, together.by_molecule, rtol=1e-12)
     np.testing.assert_allclose(apart.scatter, together.scatter, rtol=1e-12)
     np.testing.assert_allclose(apart.molecule_weights @ apart.by_molecule / 7, together.msd[together.lags], rtol=1e-12)
+
+
+def test_each_axis_has_its_own_displacement_and_they_add_up() -> None:
+    spread = np.array([1.0, 2.0, 0.5])
+    found = mean_squared_displacement(brownian(400, 30, 1.0, seed=9) * spread, np.arange(30), 1.0)
+    np.testing.assert_allclose(found.by_axis.sum(axis=1), found.msd, rtol=1e-12)
+    np.testing.assert_allclose(found.by_axis[1], spread**2, rtol=0.05)  # 12 000 squared steps: 1.3 %
+    along = mean_squared_displacement(brownian(400, 30, 1.0, seed=9)[:, :, [1]], np.arange(30), 1.0)
+    np.testing.assert_allclose(along.msd * 4.0, found.by_axis[:, 1], rtol=1e-9)
+    assert along.n_dimensions == 1
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_blocks_and_threads_and_order_of_particles_change_nothing(
+    threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    positions, molecule = brownian(50, 24, 1.0, seed=10), np.arange(24) % 5  # molecules of 5 and 4 particles, mixed up
+    whole = mean_squared_displacement(positions, molecule, 1.0)
+    monkeypatch.setattr(dynamics, "FFT_BYTES", 24 * 50 * 6)  # six particles at a time: one molecule
+    blocks = mean_squared_displacement(positions, molecule, 1.0)
+    for name in ("by_axis", "by_molecule", "scatter"):
+        np.testing.assert_allclose(getattr(blocks, name), getattr(whole, name), rtol=1e-10)
+    expected = squared_displacements(positions).sum(axis=-1)
+    for m in range(5):
+        np.testing.assert_allclose(blocks.by_molecule[m], expected[whole.lags][:, molecule == m].mean(axis=1))
+
+
+def test_single_precision_positions_keep_the_precision_that_they_have() -> None:
+    positions = brownian(300, 8, 1.0, seed=11)
+    single = mean_squared_displacement(positions.astype(np.float32), np.arange(8), 1.0)
+    double = mean_squared_displacement(positions, np.arange(8), 1.0)
+    # Positions up to 50 rounded to 24 bits: 3e-6 in steps of 1, on both ends.
+    np.testing.assert_allclose(single.msd[1:], double.msd[1:], rtol=1e-5)
 
 
 def test_particles_that_move_together_are_recognised() -> None:
