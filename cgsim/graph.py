@@ -5,9 +5,11 @@ from functools import cached_property
 
 import torch
 
-from cgsim.geometry.neighbors import neighbor_pairs
+from cgsim.geometry.neighbors import NeighborSearch
 from cgsim.geometry.periodic import minimum_image
 from cgsim.typing import Bool, Float, Int, Tensor
+
+SKIN = 0.15  # of the cutoff, by which searches for neighbours reach further than they must
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,36 @@ class BeadBatch:
         """Which systems have a cell."""
         periodic: Tensor = (self.cell != 0).any(dim=-1).any(dim=-1)
         return periodic
+
+    @cached_property
+    def total_mass(self) -> Float[Tensor, " graphs"]:
+        """Mass of each system."""
+        return self.masses.new_zeros(len(self.sizes)).index_add(0, self.graph_index, self.masses)
+
+    @cached_property
+    def bond_keys(self) -> Int[Tensor, " directed"]:
+        """Receiver times number of beads plus sender of every bond in both directions, ascending."""
+        receiver, sender = torch.cat([self.bond_index, self.bond_index.flip(0)], dim=1)
+        keys: Tensor = (receiver * len(self.masses) + sender).sort().values
+        return keys
+
+    @cached_property
+    def _searches(self) -> dict[tuple[float, float], NeighborSearch]:
+        return {}
+
+    def search(self, cutoff: float, skin: float) -> NeighborSearch:
+        """The one search for neighbours within a cutoff in configurations of this batch; lengths."""
+        if (cutoff, skin) not in self._searches:
+            self._searches[cutoff, skin] = NeighborSearch(self.sizes, self.cell, cutoff, skin)
+        return self._searches[cutoff, skin]
+
+    def nearest_image(
+        self, vectors: Float[Tensor, "pairs 3"], beads: Int[Tensor, " pairs"]
+    ) -> Float[Tensor, "pairs 3"]:
+        """Nearest image of some vectors, each in the cell of the system that a bead belongs to."""
+        if len(self.sizes) == 1:
+            return minimum_image(vectors, self.cell[0])
+        return minimum_image(vectors[:, None], self.cell[self.graph_index[beads]])[:, 0]
 
     def select(self, graphs: list[int]) -> "BeadBatch":
         """The batch of some of the systems, in the given order."""
@@ -78,10 +110,9 @@ class BeadBatch:
     def centre_of_mass(self, vectors: Float[Tensor, "beads *frames 3"]) -> Float[Tensor, "beads *frames 3"]:
         """Mass-weighted mean of a vector over each system, repeated for each of its beads."""
         flat = vectors.flatten(1)
-        total = self.masses.new_zeros(len(self.sizes)).index_add(0, self.graph_index, self.masses)
         moment = flat.new_zeros(len(self.sizes), flat.shape[1])
         moment = moment.index_add(0, self.graph_index, self.masses[:, None] * flat)
-        return (moment / total[:, None])[self.graph_index].view_as(vectors)
+        return (moment / self.total_mass[:, None])[self.graph_index].view_as(vectors)
 
     def _drift(self, displacements: Tensor) -> Tensor:
         periodic = self.is_periodic[self.graph_index].view(-1, *[1] * (displacements.ndim - 1))
@@ -118,29 +149,34 @@ def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoff: f
     A bond longer than the cutoff stays an edge and keeps its label. Beads may stand anywhere, in or out of the cell.
     """
     with torch.no_grad():
-        pairs = neighbor_pairs(positions, batch.sizes, batch.cell, cutoff)
-        n = len(positions)
-        bonds = torch.cat([batch.bond_index, batch.bond_index.flip(0)], dim=1)
-        raw = positions[bonds[0]] - positions[bonds[1]]
-        cell_of_bond = batch.cell[batch.graph_index[bonds[0]]]
-        nearest = minimum_image(raw[:, None, :], cell_of_bond)[:, 0]
-        bond_keys, order = (bonds[1] * n + bonds[0]).sort()
-        bond_vectors = nearest[order]
-
-        pair_keys = pairs.receiver * n + pairs.sender
+        search = batch.search(cutoff, SKIN * cutoff)
+        pairs, n = search.pairs(positions), len(positions)
+        bond_keys = batch.bond_keys
+        edge_index = torch.stack([pairs.sender, pairs.receiver])
         if len(bond_keys) == 0:
-            is_bond = torch.zeros_like(pair_keys, dtype=torch.bool)
-            return Graph(torch.stack([pairs.sender, pairs.receiver]), pairs.shifts, is_bond)
+            return Graph(edge_index, pairs.shifts, torch.zeros_like(pairs.sender, dtype=torch.bool))
+        pair_keys = pairs.receiver * n + pairs.sender
         where = torch.searchsorted(bond_keys, pair_keys).clamp(max=len(bond_keys) - 1)
-        vectors = positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]
-        same_image = (vectors - bond_vectors[where]).abs().amax(dim=-1) < 1e-3 * (1.0 + vectors.abs().amax(dim=-1))
-        is_bond = (bond_keys[where] == pair_keys) & same_image
+        is_bond = bond_keys[where] == pair_keys
+        if not search.has_nearest_images_only:
+            nearest = _bond_vectors(positions, batch, bond_keys)
+            vectors = positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]
+            apart = (vectors - nearest[where]).abs().amax(dim=-1)
+            is_bond &= apart < 1e-3 * (1.0 + vectors.abs().amax(dim=-1))
         found = torch.zeros_like(bond_keys, dtype=torch.bool)
         found[where[is_bond]] = True
-        long = ~found
-        sender, receiver = bond_keys[long] % n, bond_keys[long] // n
-        edge_index = torch.stack([torch.cat([pairs.sender, sender]), torch.cat([pairs.receiver, receiver])])
-        shifts = torch.cat([pairs.shifts, bond_vectors[long] - positions[sender] + positions[receiver]])
+        long = bond_keys[~found]
+        if len(long) == 0:
+            return Graph(edge_index, pairs.shifts, is_bond)
+        sender, receiver = long % n, long // n
+        edge_index = torch.cat([edge_index, torch.stack([sender, receiver])], dim=1)
+        long_shifts = _bond_vectors(positions, batch, long) - positions[sender] + positions[receiver]
+        order = edge_index[1].argsort(stable=True)
         is_bond = torch.cat([is_bond, torch.ones_like(sender, dtype=torch.bool)])
-        receiver_order = edge_index[1].argsort(stable=True)
-        return Graph(edge_index[:, receiver_order], shifts[receiver_order], is_bond[receiver_order])
+        return Graph(edge_index[:, order], torch.cat([pairs.shifts, long_shifts])[order], is_bond[order])
+
+
+def _bond_vectors(positions: Tensor, batch: BeadBatch, keys: Tensor) -> Tensor:
+    """Nearest images of the vectors of some directed bonds."""
+    sender, receiver = keys % len(positions), keys // len(positions)
+    return batch.nearest_image(positions[sender] - positions[receiver], sender)

@@ -1,4 +1,8 @@
-"""Neighbour pairs of a batch of systems: all pairs without a cell, vesin's cell list in a periodic one."""
+"""Neighbour pairs of a batch of systems: all pairs without a cell, vesin's cell list in a periodic one.
+
+A search is made with a skin and kept until a particle has moved half of it (Verlet, Phys. Rev. 159, 98 (1967)). Whether
+a kept search or a new one gives the pairs makes no difference to them, nor to their order.
+"""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +10,11 @@ from dataclasses import dataclass
 import torch
 import vesin.torch
 
-from cgsim.geometry.periodic import wrap
-from cgsim.typing import Float, Int, Tensor
+from cgsim.geometry.periodic import inverse_cell
+from cgsim.typing import Float, Float32, Float64, Int, Tensor
+
+WITHOUT_SKIN = 2  # first searches of a batch, which may be all: training makes no more
+LARGEST_TABLE = 500  # particles of an open system of which all pairs are looked at
 
 
 @dataclass(frozen=True)
@@ -16,7 +23,7 @@ class NeighborPairs:
 
     Attributes:
         sender: [pairs], index of the neighbour.
-        receiver: [pairs], index of the particle that has the neighbour; ascending.
+        receiver: [pairs], index of the particle that has the neighbour; ascending, and for each the senders ascend.
         shifts: [pairs, 3], length; ``positions[sender] + shifts - positions[receiver]`` is the pair's vector.
     """
 
@@ -25,56 +32,169 @@ class NeighborPairs:
     shifts: Float[Tensor, "pairs 3"]
 
 
-def neighbor_pairs(
-    positions: Float[Tensor, "particles 3"], sizes: tuple[int, ...], cell: Float[Tensor, "graphs 3 3"], cutoff: float
-) -> NeighborPairs:
-    """Find all pairs closer than the cutoff inside each system of a batch, never between systems.
+@dataclass(frozen=True)
+class _Search:
+    """What was found, and where everything was.
+
+    Attributes:
+        receiver, sender: [pairs].
+        offsets: [pairs, 3], lattice translations between wrapped positions.
+        images: [particles, 3], of the positions.
+        wrapped: [particles, 3], in the cell; length.
+        radius: within which all pairs were found.
+    """
+
+    receiver: Int[Tensor, " pairs"]
+    sender: Int[Tensor, " pairs"]
+    offsets: Float32[Tensor, "pairs 3"]
+    images: Float64[Tensor, "particles 3"]
+    wrapped: Float64[Tensor, "particles 3"]
+    radius: float
+
+
+class NeighborSearch:
+    """Finds all pairs closer than the cutoff inside each system of a batch, never between systems.
 
     Correct in any triclinic cell, for cutoffs beyond half the cell (a pair then appears once per image), for particles
     far outside the cell, and for a single particle. Systems without a cell may have an infinite cutoff.
 
     Args:
-        positions: all systems' particles, one system after the other.
         sizes: number of particles of each system.
         cell: rows are lattice vectors; zeros for open boundaries.
         cutoff: length.
+        skin: length that a search reaches further, so that it can be kept; 0 searches anew every time.
+
+    Attributes:
+        n_searches: searches made so far.
+        has_nearest_images_only: no pair is found in two images, and the one that is found is the nearest.
     """
-    is_open = [bool(o) for o in (cell == 0).all(dim=-1).all(dim=-1).tolist()]
-    if all(is_open):
-        return _open_pairs(positions, sizes, cutoff)
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    start = 0
-    for size, box, without_cell in zip(sizes, cell, is_open, strict=True):
-        local = positions[start : start + size]
-        pairs = _open_pairs(local, (size,), cutoff) if without_cell else _periodic_pairs(local, box, cutoff)
-        parts.append((pairs.sender + start, pairs.receiver + start, pairs.shifts))
-        start += size
-    return NeighborPairs(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def __init__(self, sizes: tuple[int, ...], cell: Float[Tensor, "graphs 3 3"], cutoff: float, skin: float) -> None:
+        self.sizes, self.cutoff, self.skin = sizes, cutoff, skin
+        self.n_searches = 0
+        device = cell.device
+        self._cell = cell.detach().double()
+        self._inverse = inverse_cell(self._cell)
+        self._is_open: list[bool] = (cell == 0).all(dim=-1).all(dim=-1).tolist()
+        self._one_cell = bool((self._cell == self._cell[:1]).all())
+        heights = self._inverse.norm(dim=-2).clamp(min=1e-300).reciprocal()  # between opposite faces of the cell
+        reach = 2.0 * (cutoff if math.isfinite(cutoff) else 0.0)
+        self.has_nearest_images_only = bool((heights > reach * (1.0 + 1e-6)).all())
+        count = torch.tensor(sizes, device=device)
+        self._graph = torch.repeat_interleave(torch.arange(len(sizes), device=device), count)
+        self._kept: _Search | None = None
+        self._table: tuple[Tensor, Tensor] | None = None
+        if all(self._is_open) and (math.isinf(cutoff) or max(sizes, default=0) <= LARGEST_TABLE):
+            self._table = _all_pairs(count, self._graph)
+
+    @torch.no_grad()
+    def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
+        """All pairs closer than the cutoff.
+
+        Args:
+            positions: all systems' particles, one system after the other.
+        """
+        if self._table is not None:
+            return self._pairs_of_table(positions, *self._table)
+        search = self._search(positions, 0.5 * self.skin, with_skin=self.n_searches >= WITHOUT_SKIN)
+        receiver, sender, offsets = search.receiver, search.sender, search.offsets
+        if search.radius > self.cutoff:
+            vectors = search.wrapped.index_select(0, sender) - search.wrapped.index_select(0, receiver)
+            vectors += self._translations(offsets, receiver)
+            near = torch.nonzero(vectors.square().sum(dim=-1) < self.cutoff**2).ravel()
+            receiver, sender, offsets = (x.index_select(0, near) for x in (receiver, sender, offsets))
+        return NeighborPairs(sender, receiver, self._shifts(receiver, sender, offsets, search).to(positions.dtype))
+
+    @torch.no_grad()
+    def candidates(self, positions: Float[Tensor, "particles 3"]) -> tuple[NeighborPairs, float]:
+        """All pairs closer than the cutoff and some that are not: the same tensors for as long as a search is kept.
+
+        Returns:
+            The pairs, and the length that every particle may move before some might be missing.
+        """
+        if self._table is not None:
+            sender, receiver = self._table
+            return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3)), math.inf
+        search = self._search(positions, 0.25 * self.skin, with_skin=True)
+        shifts = self._shifts(search.receiver, search.sender, search.offsets, search)
+        return NeighborPairs(search.sender, search.receiver, shifts.to(positions.dtype)), 0.25 * self.skin
+
+    def _search(self, positions: Tensor, tolerated: float, *, with_skin: bool) -> _Search:
+        """The kept search brought up to these positions if nothing moved further than tolerated, or a new one."""
+        double = positions.detach().double()
+        kept = self._kept
+        if kept is not None:
+            moved = double - kept.wrapped - self._lattice(kept.images, self._cell)
+            crossed = torch.round(self._lattice(moved, self._inverse))
+            moved = moved - self._lattice(crossed, self._cell)
+            if bool(moved.square().sum(dim=-1).max() < tolerated**2):
+                images, wrapped = kept.images + crossed, kept.wrapped + moved
+                return _Search(kept.receiver, kept.sender, kept.offsets, images, wrapped, kept.radius)
+        images = torch.floor(self._lattice(double, self._inverse))
+        wrapped = double - self._lattice(images, self._cell)
+        radius = self.cutoff + (self.skin if with_skin else 0.0)
+        found = _Search(*self._find(wrapped, radius), images, wrapped, radius)
+        self.n_searches += 1
+        self._kept = found if radius > self.cutoff else None
+        return found
+
+    def _find(self, wrapped: Float64[Tensor, "particles 3"], radius: float) -> tuple[Tensor, Tensor, Tensor]:
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        start = 0
+        finder = vesin.torch.NeighborList(cutoff=radius, full_list=True)
+        for size, box, is_open in zip(self.sizes, self._cell, self._is_open, strict=True):
+            receiver, sender, offsets = finder.compute(wrapped[start : start + size], box, not is_open, "ijS")
+            parts.append((receiver + start, sender + start, offsets) if start else (receiver, sender, offsets))
+            start += size
+        receiver, sender, offsets = (torch.cat(column) for column in zip(*parts, strict=True))
+        key = receiver * len(wrapped) + sender
+        if len(offsets):
+            # Several images of one pair follow each other in the order of their translations.
+            reach = int(offsets.abs().max())
+            code = offsets.long() + reach
+            base = 2 * reach + 1
+            key = ((key * base + code[:, 0]) * base + code[:, 1]) * base + code[:, 2]
+        order = key.argsort()
+        return receiver[order], sender[order], offsets[order].float()
+
+    def _shifts(self, receiver: Tensor, sender: Tensor, offsets: Tensor, search: _Search) -> Float64[Tensor, "pairs 3"]:
+        images = search.images.index_select(0, receiver) - search.images.index_select(0, sender)
+        return self._translations(offsets + images, receiver)
+
+    def _translations(self, numbers: Tensor, particle: Tensor) -> Float64[Tensor, "pairs 3"]:
+        """Lattice translations of pairs."""
+        if self._one_cell:
+            return numbers.double() @ self._cell[0]
+        rows = self._cell.index_select(0, self._graph.index_select(0, particle))
+        return (numbers[:, :, None] * rows).sum(dim=1)
+
+    def _lattice(self, vectors: Tensor, matrix: Tensor) -> Float64[Tensor, "particles 3"]:
+        """Vectors of all particles times the matrix of their system."""
+        if self._one_cell:
+            return vectors @ matrix[0]
+        return (vectors[:, :, None] * matrix.index_select(0, self._graph)).sum(dim=1)
+
+    def _pairs_of_table(self, positions: Tensor, sender: Tensor, receiver: Tensor) -> NeighborPairs:
+        if math.isfinite(self.cutoff):
+            squares = (positions.index_select(0, sender) - positions.index_select(0, receiver)).square().sum(dim=-1)
+            near = torch.nonzero(squares < self.cutoff**2).ravel()
+            sender, receiver = sender.index_select(0, near), receiver.index_select(0, near)
+        return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3))
 
 
-def _periodic_pairs(positions: Tensor, cell: Tensor, cutoff: float) -> NeighborPairs:
-    double, box = positions.detach().double(), cell.double()
-    wrapped, images = wrap(double, box)
-    neighbors = vesin.torch.NeighborList(cutoff=cutoff, full_list=True)
-    receiver, sender, offsets = neighbors.compute(wrapped, box, True, "ijS")
-    receiver, order = receiver.sort(stable=True)
-    sender, offsets = sender[order], offsets[order]
-    shifts = (offsets.double() + images[receiver] - images[sender]) @ box
-    return NeighborPairs(sender, receiver, shifts.to(positions.dtype))
+def neighbor_pairs(
+    positions: Float[Tensor, "particles 3"], sizes: tuple[int, ...], cell: Float[Tensor, "graphs 3 3"], cutoff: float
+) -> NeighborPairs:
+    """Find all pairs closer than the cutoff in one configuration; see :class:`NeighborSearch`."""
+    return NeighborSearch(sizes, cell, cutoff, 0.0).pairs(positions)
 
 
-def _open_pairs(positions: Tensor, sizes: tuple[int, ...], cutoff: float) -> NeighborPairs:
-    device = positions.device
-    size = torch.tensor(sizes, device=device)
-    start = torch.cumsum(size, 0) - size
-    graph = torch.repeat_interleave(torch.arange(len(sizes), device=device), size)
-    n_partners = size[graph]
-    receiver = torch.repeat_interleave(torch.arange(len(graph), device=device), n_partners)
+def _all_pairs(sizes: Int[Tensor, " graphs"], graph: Int[Tensor, " particles"]) -> tuple[Tensor, Tensor]:
+    """Senders and receivers of every pair inside every system."""
+    start = torch.cumsum(sizes, 0) - sizes
+    n_partners = sizes[graph]
+    receiver = torch.repeat_interleave(torch.arange(len(graph), device=graph.device), n_partners)
     first = torch.cumsum(n_partners, 0) - n_partners
-    sender = torch.arange(len(receiver), device=device) - first[receiver] + start[graph][receiver]
-    keep = sender != receiver
-    if math.isfinite(cutoff):
-        distances = (positions[sender] - positions[receiver]).norm(dim=-1)
-        keep &= distances < cutoff
-    sender, receiver = sender[keep], receiver[keep]
-    return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3))
+    sender = torch.arange(len(receiver), device=graph.device) - first[receiver] + start[graph][receiver]
+    apart = sender != receiver
+    return sender[apart], receiver[apart]

@@ -5,19 +5,41 @@ all; what it draws from there is arbitrary. The guard pushes pairs apart that ar
 in the training data, and pulls bonds together that are longer than any. It acts on few beads; how many is counted.
 """
 
+from dataclasses import dataclass
+
 import torch
 
-from cgsim.geometry.neighbors import neighbor_pairs
-from cgsim.geometry.periodic import minimum_image
 from cgsim.graph import BeadBatch
 from cgsim.simulate.stability import TrainingRange
 from cgsim.typing import Float, Int, Tensor
 
 LARGEST_ROUNDS = 20
+TOLERANCE = 1e-3  # relative; projections come ever closer to a limit and never quite there
+SKIN = 0.5  # of the closest approach
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Pairs of beads whose distance has limits.
+
+    Attributes:
+        first, second: [limits], the beads.
+        lowest, highest: [limits], length.
+        share: [limits], part of a correction that falls to the first; the light one moves, the momentum stays.
+    """
+
+    first: Int[Tensor, " limits"]
+    second: Int[Tensor, " limits"]
+    lowest: Float[Tensor, " limits"]
+    highest: Float[Tensor, " limits"]
+    share: Float[Tensor, " limits"]
 
 
 class Guard:
     """Moves beads as little as needed, by repeated pairwise projection (as SHAKE does for constraints).
+
+    What does not change between calls is kept: the images of the bonds for as long as ``present`` is the same tensor,
+    the pairs for as long as a search for neighbours is.
 
     Args:
         trained: range of the training data.
@@ -28,7 +50,10 @@ class Guard:
         self.closest = torch.tensor(trained.closest_pair, device=device)
         self.longest_bond = trained.longest_bond
         self.reach = float(self.closest.max())
+        self._bonds: tuple[Tensor, Tensor] | None = None
+        self._pairs: tuple[Tensor, Tensor, _Limits] | None = None
 
+    @torch.no_grad()
     def __call__(
         self, positions: Float[Tensor, "beads 3"], present: Float[Tensor, "beads 3"], batch: BeadBatch
     ) -> tuple[Float[Tensor, "beads 3"], Int[Tensor, " graphs"]]:
@@ -44,44 +69,66 @@ class Guard:
             The corrected positions, and how many beads of each system were moved.
         """
         given = positions
-        i, j = batch.bond_index
-        raw = present[j] - present[i]
-        bond_shifts = minimum_image(raw[:, None], batch.cell[batch.graph_index[i]])[:, 0] - raw
         if bool(torch.isfinite(positions).all()):
+            limits, shifts, slack = self._limits(positions, present, batch)
             for _ in range(LARGEST_ROUNDS):
-                correction = self._push(positions, batch) + self._pull(positions, bond_shifts, batch)
-                if not bool(correction.any()):
+                if slack < 0.0:
+                    limits, shifts, slack = self._limits(positions, present, batch)
+                corrected = _project(positions, limits, shifts)
+                if corrected is positions:
                     break
-                positions = positions + correction
+                slack -= float((corrected - positions).square().sum(dim=-1).max()) ** 0.5
+                positions = corrected
         moved = (positions != given).any(dim=-1)
         n_graphs = len(batch.sizes)
         return positions, torch.bincount(batch.graph_index[moved], minlength=n_graphs)
 
-    def _push(self, positions: Tensor, batch: BeadBatch) -> Tensor:
-        correction = torch.zeros_like(positions)
-        if self.reach == 0.0:
-            return correction
-        pairs = neighbor_pairs(positions, batch.sizes, batch.cell, self.reach)
-        vectors = positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]
-        lengths = vectors.norm(dim=-1).clamp(min=1e-6)
-        limits = self.closest[batch.bead_class[pairs.sender], batch.bead_class[pairs.receiver]]
-        wanting = (limits - lengths).clamp(min=0.0)
-        wanting = torch.where(wanting > 1e-3 * limits, wanting, torch.zeros_like(wanting))
-        share = self._share(batch, pairs.receiver, pairs.sender)
-        return correction.index_add(0, pairs.receiver, -vectors * (wanting / lengths * share)[:, None])
-
-    def _pull(self, positions: Tensor, bond_shifts: Tensor, batch: BeadBatch) -> Tensor:
+    def _limits(self, positions: Tensor, present: Tensor, batch: BeadBatch) -> tuple[_Limits, Tensor, float]:
+        """Limits of bonds and pairs, the lattice shift of each, and how far beads may go before others have to be."""
         i, j = batch.bond_index
-        vectors = positions[j] - positions[i] + bond_shifts
-        lengths = vectors.norm(dim=-1).clamp(min=1e-6)
-        excess = (lengths - self.longest_bond).clamp(min=0.0)
-        excess = torch.where(excess > 1e-3 * self.longest_bond, excess, torch.zeros_like(excess))
-        pull = vectors * (excess / lengths)[:, None]
-        correction = torch.zeros_like(positions)
-        correction = correction.index_add(0, i, pull * self._share(batch, i, j)[:, None])
-        return correction.index_add(0, j, -pull * self._share(batch, j, i)[:, None])
+        if self._bonds is None or self._bonds[0] is not present:
+            raw = present[j] - present[i]
+            self._bonds = present, batch.nearest_image(raw, i) - raw
+        shifts, slack = self._bonds[1].to(positions.dtype), float("inf")
+        longest = positions.new_full((len(i),), self.longest_bond)
+        limits = _Limits(i, j, torch.zeros_like(longest), longest, _share(batch, i, j))
+        if self.reach > 0.0:
+            search = batch.search(self.reach, SKIN * self.reach)
+            pairs, slack = search.candidates(positions)
+            if self._pairs is None or self._pairs[0] is not pairs.sender:
+                self._pairs = pairs.sender, *self._pair_limits(pairs.receiver, pairs.sender, batch, positions.dtype)
+            _, chosen, of_pairs = self._pairs
+            shifts = torch.cat([shifts, pairs.shifts.index_select(0, chosen)])
+            columns = zip(vars(limits).values(), vars(of_pairs).values(), strict=True)
+            limits = _Limits(*(torch.cat(column) for column in columns))
+        return limits, shifts, slack
 
-    @staticmethod
-    def _share(batch: BeadBatch, mover: Tensor, other: Tensor) -> Tensor:
-        """Share of a pair's correction that falls to the mover: the light one moves, the momentum stays."""
-        return batch.masses[other] / (batch.masses[mover] + batch.masses[other])
+    def _pair_limits(
+        self, first: Tensor, second: Tensor, batch: BeadBatch, dtype: torch.dtype
+    ) -> tuple[Tensor, _Limits]:
+        """Each pair once, without pairs of classes never seen together; and which of the given pairs these are."""
+        lowest = self.closest[batch.bead_class[first], batch.bead_class[second]].to(dtype)
+        chosen = torch.nonzero((first < second) & (lowest > 0.0)).ravel()
+        first, second, lowest = first[chosen], second[chosen], lowest[chosen]
+        highest = torch.full_like(lowest, float("inf"))
+        return chosen, _Limits(first, second, lowest, highest, _share(batch, first, second))
+
+
+def _project(positions: Tensor, limits: _Limits, shifts: Tensor) -> Tensor:
+    """Positions with every distance that is out of its limits brought back to them; themselves if there is none."""
+    vectors = positions.index_select(0, limits.second) - positions.index_select(0, limits.first) + shifts
+    lengths = vectors.square().sum(dim=-1).sqrt()
+    out = (lengths < (1.0 - TOLERANCE) * limits.lowest) | (lengths > (1.0 + TOLERANCE) * limits.highest)
+    chosen = torch.nonzero(out).ravel()
+    if len(chosen) == 0:
+        return positions
+    lengths = lengths[chosen].clamp(min=1e-6)
+    wanted = lengths.clamp(limits.lowest[chosen], limits.highest[chosen])
+    pushes = vectors[chosen] * (wanted / lengths - 1.0)[:, None]
+    share = limits.share[chosen, None]
+    moved = positions.index_add(0, limits.first[chosen], -pushes * share)
+    return moved.index_add(0, limits.second[chosen], pushes * (1.0 - share))
+
+
+def _share(batch: BeadBatch, mover: Tensor, other: Tensor) -> Tensor:
+    return batch.masses[other] / (batch.masses[mover] + batch.masses[other])

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from cgsim.geometry.neighbors import neighbor_pairs
-from cgsim.geometry.periodic import minimum_image
 from cgsim.graph import BeadBatch
 from cgsim.typing import Float, Tensor
 
@@ -96,8 +94,7 @@ class HealthMonitor:
         i, j = self.batch.bond_index
         if not len(i):
             return {}
-        cell = self.batch.cell[self.batch.graph_index[i]]
-        lengths = minimum_image((positions[i] - positions[j])[:, None], cell)[:, 0].norm(dim=-1)
+        lengths = self.batch.nearest_image(positions[i] - positions[j], i).norm(dim=-1)
         limit = self.settings.bond_stretch * self.trained.longest_bond
         found = {}
         torn = torch.nonzero(lengths > limit).ravel()
@@ -111,7 +108,7 @@ class HealthMonitor:
     def _overlapping(self, positions: Tensor) -> dict[tuple[int, str], Finding]:
         if self._overlap_cutoff == 0.0:
             return {}
-        pairs = neighbor_pairs(positions, self.batch.sizes, self.batch.cell, self._overlap_cutoff)
+        pairs = self.batch.search(self._overlap_cutoff, 0.0).pairs(positions)
         distances = (positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]).norm(dim=-1)
         limits = self.closest[self.batch.bead_class[pairs.sender], self.batch.bead_class[pairs.receiver]]
         close = (distances < self.settings.overlap * limits) & (pairs.sender < pairs.receiver)
