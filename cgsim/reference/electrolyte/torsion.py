@@ -60,10 +60,10 @@ def torsion_profile(
     positions = np.array(start)
     found_angles, found = [], []
     for angle in angles:
-        positions = _turned(topology, positions, atoms, angle)
+        positions = turned(topology, positions, atoms, angle)
         positions = _relaxed(energy, positions, torsion, np.deg2rad(angle))
         held = torch.from_numpy(positions)
-        found_angles.append(float(np.rad2deg(dihedral_angles(held, torsion)[0])))
+        found_angles.append(float(torch.rad2deg(dihedral_angles(held, torsion)[0])))
         found.append(float(energy.total(held)))
     names = "-".join(topology.type_names[i] for i in atoms)
     return TorsionProfile(names, atoms, np.array(found_angles), np.array(found) - found[0])
@@ -133,7 +133,7 @@ def _relaxed(
     return np.asarray(done.x.reshape(-1, 3))
 
 
-def _turned(
+def turned(
     topology: MoleculeTopology, positions: Float64[Array, "atoms 3"], atoms: tuple[int, int, int, int], angle: float
 ) -> Float64[Array, "atoms 3"]:
     """Turn what is beyond the middle bond of a torsion, as a whole, until the torsion has the angle."""
@@ -143,15 +143,15 @@ def _turned(
     axis = axis / np.linalg.norm(axis)
     arm = positions[beyond] - positions[atoms[2]]
     turn = np.deg2rad(angle) - now
-    turned = np.array(positions)
+    moved = np.array(positions)
     # Rodrigues' rotation about the bond
-    turned[beyond] = (
+    moved[beyond] = (
         positions[atoms[2]]
         + arm * np.cos(turn)
         + np.cross(axis, arm) * np.sin(turn)
         + np.outer(arm @ axis, axis) * (1 - np.cos(turn))
     )
-    return turned
+    return moved
 
 
 def _side(topology: MoleculeTopology, near: int, far: int) -> list[int]:
