@@ -12,7 +12,7 @@ from threading import Condition, Event
 from typing import Any
 
 from cgsim import __version__
-from cgsim.reference.electrolyte.measure import checks, reference_values
+from cgsim.reference.electrolyte.measure import checks, reference_values, torsion_profiles
 from cgsim.reference.electrolyte.prepare import check_start, prepare
 from cgsim.reference.electrolyte.protocol import parts
 from cgsim.reference.electrolyte.run import MdEngine, PartDone, run_parts
@@ -171,20 +171,26 @@ def _finish(
         return SystemDone(job.name, json.loads(record.read_text()))
     write_production(target, folder, system, settings, job.n_segments, md, documents)
     values, decay = reference_values(target)
-    provenance = documents["provenance"]
+    torsions = _known_torsions(record) or torsion_profiles(settings.smiles)
     document = {
         "name": job.name,
         "length_ns": round(job.n_segments * settings.segment * 1e-3, 6),
         "atoms": system.n_particles,
         "composition": documents["electrolyte"]["composition"],
         "warnings": documents["electrolyte"]["warnings"],
-        "checks": {**checks(folder, system, settings, job.n_segments, md)},
+        "checks": checks(folder, system, settings, job.n_segments, md),
         "values": values,
         "end_to_end_decay": decay,
-        "provenance": provenance,
+        "torsions": torsions,
+        "provenance": documents["provenance"],
     }
     write_json(record, document)
     return SystemDone(job.name, document)
+
+
+def _known_torsions(record: Path) -> dict[str, Any]:
+    """Profiles that were made for an earlier goal."""
+    return dict(json.loads(record.read_text()).get("torsions", {})) if record.is_file() else {}
 
 
 def write_reference(output: Path, names: list[str]) -> Path:

@@ -13,11 +13,13 @@ from cgsim.reference.electrolyte.protocol import DENSITY, NOT_AVERAGED, PRODUCE,
 from cgsim.reference.electrolyte.run import MdEngine, read_stage
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.thermo import Thermo
+from cgsim.reference.electrolyte.torsion import unit_torsion_profiles
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.trajectory.trajectory import System
 from cgsim.units import AVOGADRO_PER_MOL
 
 SHELL = 2.8  # Å; oxygen this near to a cation coordinates it
+LEAST_COORDINATION = 0.05  # that is worth a line
 MSD_LAG = 400.0  # ps
 DECAY_LAGS = (100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0)  # ps
 TEMPERATURE_TOLERANCE = 0.01  # of the target; a timestep of 3 fs alone costs 0.1 %
@@ -131,6 +133,17 @@ def _end_to_end_decay(store: TrajectoryStore, species: list[Species]) -> dict[st
     return {f"{lag:g} ps": round(float(correlation[round(lag / interval)]), 4) for lag in lags}
 
 
+def torsion_profiles(smiles: str) -> dict[str, Any]:
+    """Energies in vacuum, kcal/mol above trans, of every kind of torsion that nobody has tried yet, by angle."""
+    return {
+        profile.types: {
+            f"{angle:.0f}": round(float(energy), 2)
+            for angle, energy in zip(profile.angles, profile.energies, strict=True)
+        }
+        for profile in unit_torsion_profiles(smiles)
+    }
+
+
 def summary(name: str, document: dict[str, Any]) -> list[str]:
     """What a user should look at, in a few lines."""
     found, values = document["checks"], document["values"]
@@ -144,7 +157,7 @@ def summary(name: str, document: dict[str, Any]) -> list[str]:
     lines += [
         f"  {key.partition(' ')[2]} coordination within {SHELL:g} Å: {_plus_minus(value)}"
         for key, value in values.items()
-        if key.startswith("coordination") and value["value"] >= 0.005
+        if key.startswith("coordination") and value["value"] >= LEAST_COORDINATION
     ]
     lines += [
         f"  D {key.partition(' ')[2]} {_plus_minus(value)} cm2/s, {value['regime']}"
@@ -154,6 +167,8 @@ def summary(name: str, document: dict[str, Any]) -> list[str]:
     decay = ", ".join(f"{value:.2f} after {lag}" for lag, value in document["end_to_end_decay"].items())
     if decay:
         lines.append(f"  end-to-end vectors keep {decay}")
+    for types, profile in document["torsions"].items():
+        lines.append(f"  torsion {types}: " + ", ".join(f"{e:g} at {angle}" for angle, e in profile.items()))
     return lines + [f"  warning: {text}" for text in document["warnings"]]
 
 

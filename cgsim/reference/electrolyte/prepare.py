@@ -18,9 +18,12 @@ from cgsim.reference.electrolyte.store import electrolyte_system, write_start_st
 from cgsim.reference.electrolyte.topology import Electrolyte
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.trajectory.trajectory import System
+from cgsim.units import AVOGADRO_PER_MOL
 
 SETTINGS_FILE = "settings.json"
 START_STORE = f"{START}.h5"
+EXPECTED_DENSITY = 1.2  # g/cm3, of the polymer; the salt comes on top
+SKIN = 1.0  # Å that neighbour lists need beyond the cutoff, at least
 FORCE_FIELD = (
     "chains: GAFF2 (gaff2.dat 2.2.20) with the C-C-O-C torsion of GAFF; anions: CL&P; cations: Aqvist; "
     "Lorentz-Berthelot for all pairs"
@@ -40,6 +43,7 @@ def check_start(folder: Path, settings: ElectrolyteSettings, md: MdEngine) -> No
         find_packmol()
         find_salt(settings.salt)
         chain_plan(settings.smiles, settings.chain_mass)
+        _check_size(folder, settings)
         return
     begun, asked = _flat(_read_identity(path)), _flat(_identity(settings, md))
     for key in [*asked, *begun]:
@@ -48,6 +52,18 @@ def check_start(folder: Path, settings: ElectrolyteSettings, md: MdEngine) -> No
                 f"{folder}: was begun with {key} {begun.get(key)!r}, now {asked.get(key)!r}; "
                 "give the settings it was begun with, or another --work folder"
             )
+
+
+def _check_size(folder: Path, settings: ElectrolyteSettings) -> None:
+    """Refuse a box in which an atom would see another one twice."""
+    mass = settings.n_chains * settings.chain_mass
+    edge = (mass / AVOGADRO_PER_MOL / EXPECTED_DENSITY * 1e24) ** (1 / 3)
+    smallest = 2 * settings.protocol.cutoff + SKIN
+    if edge < smallest:
+        raise InputError(
+            f"{folder.name}: {mass:g} g/mol of polymer make a box of about {edge:.1f} Å, expected at least "
+            f"{smallest:g} Å for a cutoff of {settings.protocol.cutoff:g} Å; more chains or longer ones"
+        )
 
 
 def _read_identity(path: Path) -> dict[str, Any]:
