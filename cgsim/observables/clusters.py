@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
-from vesin import NeighborList
 
+from cgsim.observables.close_pairs import close_pairs
 from cgsim.typing import Array, Bool, Float64, Int64
 
 Sites = tuple[Float64[Array, "sites 3"], Float64[Array, "3 3"]]
@@ -58,9 +58,8 @@ def ion_clusters(
         kind_of_ion: the kind of each ion, 0-based.
         cutoffs: length, symmetric: for each pair of kinds; 0 for never.
     """
-    neighbors = NeighborList(cutoff=float(cutoffs.max()), full_list=False)
-    i, j, distances = neighbors.compute(positions, cell, bool(cell.any()), "ijd")
-    first, second = ion_of_site[i.astype(np.int64)], ion_of_site[j.astype(np.int64)]
+    i, j, distances = close_pairs(positions, cell, float(cutoffs.max()))
+    first, second = ion_of_site[i], ion_of_site[j]
     touch = distances <= cutoffs[kind_of_ion[first], kind_of_ion[second]]
     n_ions = len(kind_of_ion)
     contacts = sparse.coo_array((np.ones(touch.sum()), (first[touch], second[touch])), shape=(n_ions, n_ions))

@@ -1,60 +1,97 @@
-"""Contacts: which units of one chain meet each other, and how often molecules of each kind meet."""
+"""Which sites coordinate each ion, frame by frame: the record that residence times and hops are read from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from vesin import NeighborList
 
 from cgsim.typing import Array, Bool, Float64, Int64
 
 
-def chain_contacts(
-    positions: Float64[Array, "particles 3"],
-    unit_of_particle: Int64[Array, " particles"],
-    n_units: int,
+@dataclass(frozen=True)
+class ContactRecord:
+    """Contacts between ions and sites of other molecules: one entry for each contact in each frame.
+
+    Attributes:
+        n_frames: number of frames looked at, equally spaced.
+        n_ions: number of ions.
+        n_partners: number of molecules that sites belong to.
+        first: [ions + 1], where the entries of each ion begin.
+        frame: [contacts], in ascending order for each ion.
+        site: [contacts].
+        partner_of_site: [sites], the molecule of each site.
+    """
+
+    n_frames: int
+    n_ions: int
+    n_partners: int
+    first: Int64[Array, " bounds"]
+    frame: Int64[Array, " contacts"]
+    site: Int64[Array, " contacts"]
+    partner_of_site: Int64[Array, " sites"]
+
+    def shells(self, ion: int) -> tuple[Int64[Array, " own"], Int64[Array, " own"]]:
+        """Frame and site of every contact of an ion, in order of frames."""
+        own = slice(self.first[ion], self.first[ion + 1])
+        return self.frame[own], self.site[own]
+
+    def histories(self, ion: int) -> Bool[Array, "partners frames"]:
+        """Whether an ion touches a molecule, frame by frame; one row for every molecule that it ever touches."""
+        frame, site = self.shells(ion)
+        partners, row = np.unique(self.partner_of_site[site], return_inverse=True)
+        history = np.zeros((len(partners), self.n_frames), dtype=bool)
+        history[row, frame] = True
+        return history
+
+
+def record_contacts(
+    frames: Iterable[tuple[Float64[Array, "particles 3"], Float64[Array, "3 3"]]],
+    ion_sites: Int64[Array, " ion_sites"],
+    ion_of_site: Int64[Array, " ion_sites"],
+    partner_sites: Int64[Array, " sites"],
+    partner_of_site: Int64[Array, " sites"],
     cutoff: float,
-) -> Bool[Array, "units units"]:
-    """Which units of a chain touch: any particle of one within the cutoff of any of the other; each touches itself.
+) -> ContactRecord:
+    """Find all contacts: any site of an ion within the cutoff of a site of another molecule.
 
     Args:
-        positions: of one whole molecule, length.
-        unit_of_particle: unit (monomer, bead) of each particle, 0-based.
-        n_units: number of units.
+        frames: positions and cell (zeros for open boundaries), one at a time.
+        ion_sites: particles of the ions that can touch.
+        ion_of_site: the ion of each of them, 0-based.
+        partner_sites: particles of the other molecules that can be touched; none of ``ion_sites``.
+        partner_of_site: the molecule of each of them, 0-based.
         cutoff: length.
+
+    Raises:
+        ValueError: if the cutoff is not positive or there is no frame.
     """
-    neighbors = NeighborList(cutoff=cutoff, full_list=True)
-    i, j = neighbors.compute(positions, np.zeros((3, 3)), False, "ij")
-    touch = np.eye(n_units, dtype=bool)
-    touch[unit_of_particle[i.astype(np.int64)], unit_of_particle[j.astype(np.int64)]] = True
-    return touch
-
-
-def molecule_contacts(
-    positions: Float64[Array, "particles 3"],
-    cell: Float64[Array, "3 3"],
-    molecule_of_particle: Int64[Array, " particles"],
-    kind_of_molecule: Int64[Array, " molecules"],
-    n_kinds: int,
-    cutoff: float,
-) -> Float64[Array, "kinds kinds"]:
-    """Mean number of molecules of kind b that touch a molecule of kind a, entry [a, b], in one frame.
-
-    Two molecules touch if any of their particles are within the cutoff; a pair counts once, and never with itself.
-
-    Args:
-        positions: length; in the cell or not.
-        cell: rows are lattice vectors; zeros for open boundaries.
-        molecule_of_particle: 0-based.
-        kind_of_molecule: 0-based.
-        n_kinds: number of kinds.
-        cutoff: length.
-    """
-    neighbors = NeighborList(cutoff=cutoff, full_list=True)
-    i, j = neighbors.compute(positions, cell, bool(cell.any()), "ij")
-    first, second = molecule_of_particle[i.astype(np.int64)], molecule_of_particle[j.astype(np.int64)]
-    apart = first != second
-    n = len(kind_of_molecule)
-    touch = sparse.coo_array((np.ones(apart.sum()), (first[apart], second[apart])), shape=(n, n)).tocsr()
-    touch.data[:] = 1.0
-    of_kind = sparse.csr_array((np.ones(n), (kind_of_molecule, np.arange(n))), shape=(n_kinds, n))
-    counts = np.asarray((of_kind @ touch @ of_kind.T).todense())
-    return np.asarray(counts / np.maximum(np.bincount(kind_of_molecule, minlength=n_kinds), 1)[:, None])
+    if not cutoff > 0:
+        raise ValueError(f"the cutoff of contacts must be positive, got {cutoff:g}")
+    neighbors = NeighborList(cutoff=cutoff, full_list=False)
+    chosen = np.concatenate([ion_sites, partner_sites])
+    n_own, n_sites = len(ion_sites), len(partner_sites)
+    found: list[Array] = []
+    n_frames = 0
+    for positions, cell in frames:
+        i, j, _ = neighbors.compute(positions[chosen], cell, bool(cell.any()), "ijd")
+        i, j = np.minimum(i, j).astype(np.int64), np.maximum(i, j).astype(np.int64)
+        across = (i < n_own) & (j >= n_own)
+        # Two sites of an ion at one site of the other, or two images of it, are one contact.
+        found.append(np.unique(ion_of_site[i[across]] * n_sites + j[across] - n_own))
+        n_frames += 1
+    if n_frames == 0:
+        raise ValueError("no frames")
+    code = np.concatenate(found)
+    frame = np.repeat(np.arange(n_frames), [len(f) for f in found])
+    order = np.argsort(code // n_sites, kind="stable")
+    n_ions = int(ion_of_site.max()) + 1
+    return ContactRecord(
+        n_frames,
+        n_ions,
+        int(partner_of_site.max()) + 1,
+        np.searchsorted((code // n_sites)[order], np.arange(n_ions + 1)),
+        frame[order],
+        (code % n_sites)[order],
+        partner_of_site,
+    )

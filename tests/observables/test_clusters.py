@@ -1,5 +1,6 @@
 import numpy as np
 
+from cgsim.observables.close_pairs import close_pairs
 from cgsim.observables.clusters import cluster_populations, cluster_series, ion_clusters
 
 CELL = np.array([[10.0, 0.0, 0.0], [3.0, 9.0, 0.0], [-2.0, 4.0, 11.0]])
@@ -80,3 +81,15 @@ def test_clusters_of_three_species_are_told_apart_and_add_up_to_the_population_m
         (2, 1): 1,
     }
     np.testing.assert_array_equal(populations[1, :2, 0], [0, 4])
+
+
+def test_close_pairs_are_those_of_all_pairs_however_small_the_cutoff() -> None:
+    positions = np.random.default_rng(5).uniform(size=(80, 3)) @ CELL
+    images = np.array([[a, b, c] for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]) @ CELL
+    distance = np.linalg.norm(positions[:, None, None] - positions[None, :, None] + images, axis=-1).min(axis=-1)
+    for cutoff in (0.05, 0.6, 3.0):
+        i, j, found = close_pairs(positions, CELL, cutoff)
+        expected = np.triu(distance <= cutoff, k=1)
+        assert len(i) == expected.sum()
+        assert expected[np.minimum(i, j), np.maximum(i, j)].all()
+        np.testing.assert_allclose(found, distance[i, j], rtol=1e-12)
