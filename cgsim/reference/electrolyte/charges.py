@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdForceFieldHelpers, rdPartialCharges
 
 from cgsim.errors import InputError
 from cgsim.reference.electrolyte.antechamber import INSTALL, am1bcc_charges, find_antechamber
@@ -55,7 +55,7 @@ class UnitCharges:
         trimer = np.where(index <= per_unit, index, np.where(index < last, middle, index - chain.n_heavy))
         is_hydrogen = np.arange(len(chain.heavy)) >= chain.n_heavy
         source = trimer[chain.heavy]
-        return np.where(is_hydrogen, np.array(self.hydrogen)[source], np.array(self.heavy)[source])
+        return np.asarray(np.where(is_hydrogen, np.array(self.hydrogen)[source], np.array(self.heavy)[source]))
 
 
 @cache
@@ -116,7 +116,7 @@ def make_unit_charges(unit: RepeatUnit, name: str) -> UnitCharges:
 def gasteiger_unit_charges(unit: RepeatUnit) -> UnitCharges:
     """Gasteiger charges of the capped trimer (Gasteiger and Marsili, Tetrahedron 36, 3219 (1980))."""
     mol = Chem.Mol(oligomer(unit, 3).mol)
-    AllChem.ComputeGasteigerCharges(mol)
+    rdPartialCharges.ComputeGasteigerCharges(mol)
     charges = np.array([atom.GetDoubleProp("_GasteigerCharge") for atom in mol.GetAtoms()])
     return _tidy(unit, unit.smiles, charges[None])
 
@@ -127,7 +127,7 @@ def _relaxed(mol: Chem.Mol, positions: Float64[Array, "atoms 3"]) -> Chem.Mol:
     shape.SetPositions(positions)
     relaxed.AddConformer(shape)
     Chem.AssignStereochemistryFrom3D(relaxed)
-    AllChem.MMFFOptimizeMolecule(relaxed, maxIters=5000)
+    rdForceFieldHelpers.MMFFOptimizeMolecule(relaxed, maxIters=5000)
     return relaxed
 
 

@@ -11,6 +11,7 @@ Charges are multiplied by a common factor, for which 0.75 stands for the electro
 (Leontyev and Stuchebrukhov, Phys. Chem. Chem. Phys. 13, 2613 (2011), find 0.7 from the refractive index).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -187,7 +188,7 @@ def _is_straight(ion: Ion, angle: tuple[int, int, int]) -> bool:
     return bool((shape[angle[0]] + shape[angle[2]] == 0).all())
 
 
-def _look_up(table: dict[str, tuple[float, ...]], classes: list[str]) -> tuple[float, ...]:
+def _look_up(table: Mapping[str, tuple[float, ...]], classes: list[str]) -> tuple[float, ...]:
     forward = "-".join(classes)
     return table[forward if forward in table else "-".join(classes[::-1])]
 

@@ -43,7 +43,7 @@ def lammps_data(
 ) -> str:
     """Text of a data file of atom style ``full``, units ``real``.
 
-    Masses belong to types in LAMMPS: with heavier hydrogens, atoms of a type that differ in mass get types of their own.
+    Masses belong to types in LAMMPS: atoms that heavier hydrogens leave with different masses get types of their own.
 
     Args:
         electrolyte: what is in the box.

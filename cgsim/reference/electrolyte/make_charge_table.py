@@ -67,8 +67,8 @@ def write_table(path: Path) -> None:
     card = {
         "what": "AM1-BCC partial charges (e) of methyl-capped trimers of repeat units: methyl, three units, methyl",
         "method": f"antechamber -c bcc of AmberTools ({KEYWORDS.rstrip(',')}) on {N_CONFORMERS} conformations of RDKit "
-        f"(seed {SEED}) relaxed with MMFF94, averaged; equivalent atoms averaged; the middle unit shifted to no charge, the "
-        "rest too",
+        f"(seed {SEED}) relaxed with MMFF94, averaged; equivalent atoms averaged; the middle unit shifted to no "
+        "charge, the rest too",
         "command": "python -m cgsim.reference.electrolyte.make_charge_table",
         "origin": "computed for this program with antechamber 22.0; charges carry the licence of this repository",
     }

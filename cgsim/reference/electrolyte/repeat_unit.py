@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom
 
 from cgsim.errors import InputError
 from cgsim.typing import Array, Float64, Int64
@@ -89,7 +89,7 @@ def parse_unit(smiles: str) -> RepeatUnit:
         raise InputError(f"{what} has {len(ends)} ends (*), expected two, as in '*OCC*'")
     if mol.GetNumAtoms() < 3 or len(Chem.GetMolFrags(mol)) != 1:
         raise InputError(f"{what}: expected one connected group of atoms between two ends (*), as in '*OCC*'")
-    single = all(len(e.GetBonds()) == 1 and e.GetBonds()[0].GetBondType() == Chem.BondType.SINGLE for e in ends)
+    single = all([b.GetBondType() for b in end.GetBonds()] == [Chem.BondType.SINGLE] for end in ends)
     if not single or ends[0].GetNeighbors()[0].GetAtomicNum() == 0:
         raise InputError(f"{what}: each end (*) must be on one single bond, as in '*OCC*'")
     for atom in mol.GetAtoms():
@@ -114,7 +114,7 @@ def _join(unit: RepeatUnit, n_units: int, caps: bool) -> Chem.Mol:
     pieces = [Chem.Mol(unit.mol) for _ in range(n_units)]
     for number, piece in enumerate(pieces):
         for position, atom in enumerate(piece.GetAtoms()):
-            atom.SetIntProp("order", number * (len(piece.GetAtoms()) + 2) + position + 1)
+            atom.SetIntProp("order", number * (piece.GetNumAtoms() + 2) + position + 1)
             atom.SetIntProp("unit", number)
         head, tail = _ends(piece)
         for end, joint in ((head, number), (tail, number + 1)):
@@ -275,7 +275,7 @@ def conformers(mol: Chem.Mol, copies: int, seed: int) -> Float64[Array, "copies 
             raise InputError(f"{Chem.MolToSmiles(Chem.RemoveHs(mol))!r}: RDKit finds no conformation of this molecule")
         trial = Chem.Mol(mol)
         with rdBase.BlockLogs():
-            failed = AllChem.EmbedMolecule(trial, randomSeed=seeds.pop(), useRandomCoords=True) != 0
+            failed = rdDistGeom.EmbedMolecule(trial, randomSeed=seeds.pop(), useRandomCoords=True) != 0
         if not failed:
             positions = np.asarray(trial.GetConformer().GetPositions(), dtype=np.float64)
             found.append(positions - positions.mean(axis=0))

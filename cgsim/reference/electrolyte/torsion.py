@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from rdkit import Chem
-from rdkit.Chem import AllChem, rdMolTransforms
+from rdkit.Chem import rdDistGeom, rdMolTransforms
 from scipy.optimize import minimize
 
 from cgsim.errors import InputError
@@ -112,7 +112,7 @@ def unit_torsion_profiles(
 
 def _embedded(mol: Chem.Mol) -> Chem.Mol:
     copy = Chem.Mol(mol)
-    if AllChem.EmbedMolecule(copy, randomSeed=1, useRandomCoords=True) != 0:
+    if rdDistGeom.EmbedMolecule(copy, randomSeed=1, useRandomCoords=True) != 0:
         raise InputError(f"{Chem.MolToSmiles(Chem.RemoveHs(mol))!r}: RDKit finds no conformation of this molecule")
     return copy
 
@@ -128,8 +128,13 @@ def _relaxed(
         (gradient,) = torch.autograd.grad(value, positions)
         return float(value.detach()), gradient.numpy().ravel()
 
-    options = {"maxiter": 5000, "gtol": FORCE_TOLERANCE, "ftol": 1e-10}
-    done = minimize(value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    done = minimize(
+        value_and_gradient,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 5000, "gtol": FORCE_TOLERANCE, "ftol": 1e-10},
+    )
     return np.asarray(done.x.reshape(-1, 3))
 
 
