@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, benchmark, convert, demo, generate, importing, report, simulate, train
+from cgsim.cli import analyze, benchmark, compare, convert, demo, fit, generate, importing, report, simulate, train
 from cgsim.cli import map as mapping
 from cgsim.errors import InputError
 
@@ -27,6 +27,8 @@ importing.register(app)
 convert.register(app)
 mapping.register(app)
 analyze.register(app)
+compare.register(app)
+fit.register(app)
 generate.register(app)
 train.register(app)
 simulate.register(app)

@@ -1,7 +1,7 @@
 """`cgsim analyze`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -68,11 +68,16 @@ def analyze(
     cage_size: Annotated[float | None, typer.Option(help="Distance between cages, to count hops between them.")] = None,
     cage_time: Annotated[str, typer.Option(help="Time to average the place of a cage over, '20 ps'.")] = "",
     replicas: Annotated[bool, typer.Option("--replicas", help="The files are runs of one system: combine.")] = False,
+    green_kubo: Annotated[
+        bool, typer.Option("--green-kubo", help="Refused: it takes velocities, which stores do not have.")
+    ] = False,
+    processes: Annotated[int, typer.Option(help="Work on so many species and files at once.")] = 1,
+    plots: Annotated[str, typer.Option(help="Draw all curves too: png, svg or pdf.")] = "",
 ) -> None:
     """Measure sizes, structure, diffusion and conductivity with errors: cgsim analyze FILE... -o results.json."""
-    from cgsim.analysis import AnalysisSettings, DynamicsSettings, analyze_files, write_results
+    from cgsim.analysis import AnalysisSettings, DynamicsSettings, analyze_files
     from cgsim.cli.progress import fraction_progress
-    from cgsim.errors import InputError
+    from cgsim.cli.results import check_output, print_results, write_all
 
     settings = AnalysisSettings(
         temperature=temperature,
@@ -91,6 +96,7 @@ def analyze(
         per_molecule=per_molecule,
         between_molecules=between_molecules,
         replicas=replicas,
+        green_kubo=green_kubo,
         dynamics=DynamicsSettings(
             per_axis=per_axis,
             viscosity=viscosity,
@@ -102,52 +108,8 @@ def analyze(
             cage_time=cage_time,
         ),
     )
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: the directory {output.parent} does not exist")
+    check_output(output, plots)
     with fraction_progress() as progress:
-        document = analyze_files(files, settings, beads_of, progress)
-    write_results(document, output)
-    _print(document, output)
-
-
-def _print(document: dict[str, Any], output: Path) -> None:
-    """Show the figures as one table, with warnings below it."""
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-
-    several = len({figure["system"] for figure in document["figures"]}) > 1
-    table = Table(box=None, pad_edge=False)
-    for column in (*(["system"] if several else []), "figure", "species", "value", "+-", "unit", "method", "window"):
-        table.add_column(column, justify="right" if column in {"value", "+-"} else "left", no_wrap=True)
-    warnings: dict[str, int] = {}
-    for figure in document["figures"]:
-        mark = ""
-        if "warning" in figure:
-            mark = f" [{warnings.setdefault(figure['warning'], len(warnings) + 1)}]"
-        value, error = _number(figure["value"], figure["standard_error"])
-        window = " to ".join("?" if w is None else f"{w:.4g}" for w in figure["window"])
-        row = [figure["name"], figure["species"], value, error, figure["unit"], figure["method"] + mark, window]
-        table.add_row(*([figure["system"]] if several else []), *row)
-    console = Console(highlight=False, markup=False)
-    needed = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-    Console(highlight=False, markup=False, width=max(console.width, needed)).print(table)
-    for text, number in warnings.items():
-        typer.echo(f"[{number}] {text}")
-    for note in document["notes"]:
-        typer.echo(f"note: {note}")
-    typer.echo(f"{output}: {len(document['figures'])} figures")
-
-
-def _number(value: float | None, error: float | None) -> tuple[str, str]:
-    """Value with the digits that its error leaves meaning to, and the error with two."""
-    if value is None:
-        return "-", "-"
-    if error is None:
-        return f"{value:.4g}", "?"
-    if error == 0 or value == 0:
-        return f"{value:.5g}", f"{error:.2g}"
-    from math import floor, log10
-
-    digits = max(2, 2 + floor(log10(abs(value))) - floor(log10(error)))
-    return f"{value:.{min(digits, 8)}g}", f"{error:.2g}"
+        document = analyze_files(files, settings, beads_of, progress, processes)
+    write_all(document, output, plots)
+    print_results(document, output)
