@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from cgsim.reference.electrolyte.thermo import Thermo
 from cgsim.reference.electrolyte.topology import Electrolyte
 from cgsim.reference.engine import Engine, run_command
 from cgsim.trajectory.frames import Frame
-from cgsim.trajectory.images import ImageFinder
 from cgsim.trajectory.trajectory import System
 from cgsim.typing import Array, Float64
 
@@ -34,10 +33,13 @@ TEMPERATURE_TOLERANCE = 0.15  # of the target, for the mean of one part; tighter
 LEAST_DISK = 50e6  # bytes; with less, an engine that failed is told to have had no space
 
 
+@runtime_checkable
 class MdEngine(Protocol):
     """What the runner asks of an engine."""
 
-    engine: Engine
+    @property
+    def engine(self) -> Engine:
+        """The executable."""
 
     def write_inputs(
         self,
@@ -142,11 +144,10 @@ def _check_frames(
     label: str, kept: str, scratch: Path, part: Part, system: System, settings: ElectrolyteSettings, md: MdEngine
 ) -> None:
     first, second = system.bond_index
-    finder = ImageFinder(system)
     n_frames = 0
     for frame in md.frames(scratch, system.n_particles):
-        whole = frame.positions + finder.from_bonds(frame) @ frame.cell
-        lengths = np.linalg.norm(whole[second] - whole[first], axis=-1)
+        spans = (frame.positions[second] - frame.positions[first]) @ np.linalg.inv(frame.cell)
+        lengths = np.linalg.norm((spans - np.round(spans)) @ frame.cell, axis=-1)
         if lengths.size and lengths.max() > LONGEST_BOND:
             bond = int(lengths.argmax())
             moment = part.index * settings.segment + n_frames * settings.interval
@@ -158,9 +159,7 @@ def _check_frames(
         n_frames += 1
     expected = settings.frames_per_segment + 1
     if n_frames != expected:
-        raise InputError(
-            f"{label}: {n_frames} whole frames, expected {expected} (is the disk full?); {_kept(part, settings)}"
-        )
+        raise InputError(f"{label}: {n_frames} whole frames, expected {expected} (is the disk full?); {kept}")
 
 
 def _failure(name: str, scratch: Path, part: Part, settings: ElectrolyteSettings, md: MdEngine, code: int) -> str:
