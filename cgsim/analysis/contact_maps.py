@@ -109,8 +109,8 @@ def contact_results(
             molecule_contacts(positions[sites], frame.cell[0], system.molecule_id[sites], kind, len(species), distance)
         )
         unwrapped = frame.unwrapped_positions[0]
-        for one in maps.values():
-            one.add(unwrapped, distance)
+        for chain_map in maps.values():
+            chain_map.add(unwrapped, distance)
     series, weights = between.series()
     average = block_average(series, weights)
     figures = list(_contact_figures(source, species, average, distance))

@@ -185,6 +185,8 @@ def shape_results(source: Source, species: list[Species]) -> tuple[list[Figure],
     curves: list[Curve] = []
     notes: list[str] = []
     for one in chains:
-        for total, own in zip((figures, curves, notes), one.results(), strict=True):
-            total.extend(own)  # type: ignore[arg-type]
+        own_figures, own_curves, own_notes = one.results()
+        figures += own_figures
+        curves += own_curves
+        notes += own_notes
     return figures, curves, notes
