@@ -15,6 +15,8 @@ from cgsim.errors import InputError, nearest
 from cgsim.observables.diffusion import MIN_FRAMES
 from cgsim.units import format_time, parse_time
 
+STEADY = 1e-6  # relative change of an edge that rounding in files can make
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -60,6 +62,11 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
     notes = [note] if note else []
     if source.n_frames < MIN_FRAMES:
         notes.append(f"{source.path}: {source.n_frames} frames: no multi-origin figures below {MIN_FRAMES}")
+    if box.change > STEADY:
+        notes.append(
+            f"{source.path}: edges of the cell change by up to {box.change:.2%}: paths are put together from their steps, "
+            "so that no particle is carried along"
+        )
     temperature = settings.temperature or stated_temperature(source)
     dynamics = plan_dynamics(source, species, temperature, settings)
     wanted = settings.species or tuple(names)
@@ -106,6 +113,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "save_interval": source.save_interval,
         "duration": source.duration,
         "time_unit": source.units.time,
+        "cell_change": plan.box.change,
         "drift": DRIFT_REMOVED if source.is_periodic else DRIFT_KEPT,
         "species": [
             {
