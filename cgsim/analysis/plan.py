@@ -64,8 +64,8 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
         notes.append(f"{source.path}: {source.n_frames} frames: no multi-origin figures below {MIN_FRAMES}")
     if box.change > STEADY:
         notes.append(
-            f"{source.path}: edges of the cell change by up to {box.change:.2%}: paths are put together from their steps, "
-            "so that no particle is carried along"
+            f"{source.path}: edges of the cell change by up to {box.change:.2%}: paths are put together from their "
+            "steps, so that no particle is carried along"
         )
     temperature = settings.temperature or stated_temperature(source)
     dynamics = plan_dynamics(source, species, temperature, settings)
