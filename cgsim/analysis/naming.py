@@ -55,7 +55,7 @@ class Naming:
         found = self._by_key(text)
         prefix, dot, rest = text.partition(".")
         if not found.any() and dot and prefix in self._species:
-            return self._by_key(f"species={prefix}") & self._by_key(rest)
+            return np.asarray(self._by_key(f"species={prefix}") & self._by_key(rest))
         return found
 
     def known(self) -> list[str]:
@@ -90,4 +90,4 @@ class Naming:
 
     def _matching(self, key: str, test: Callable[[str], bool]) -> Bool[Array, " particles"]:
         values, inverse = np.unique(self._values[key], return_inverse=True)
-        return np.array([bool(value) and test(str(value)) for value in values])[inverse]
+        return np.asarray(np.array([bool(value) and test(str(value)) for value in values])[inverse])

@@ -96,7 +96,7 @@ class Species:
     @cached_property
     def heavy(self) -> Int64[Array, " particles"]:
         """All particles but hydrogens, molecule by molecule."""
-        return self.particles[self.system.atomic_numbers[self.particles] != HYDROGEN]
+        return np.asarray(self.particles[self.system.atomic_numbers[self.particles] != HYDROGEN])
 
     @cached_property
     def are_bonded(self) -> bool:

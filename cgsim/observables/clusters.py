@@ -34,7 +34,8 @@ class ClusterSeries:
         cations = self.compositions[:, is_cation].sum(axis=1)
         anions = self.compositions[:, ~is_cation].sum(axis=1)
         populations = np.zeros((len(self.counts), cations.max() + 1, anions.max() + 1))
-        np.add.at(populations, (slice(None), cations, anions), self.counts)
+        for k, (i, j) in enumerate(zip(cations, anions, strict=True)):
+            populations[:, i, j] += self.counts[:, k]
         return populations
 
 
@@ -94,11 +95,11 @@ def cluster_series(
     if not of_frame:
         raise ValueError("no frames")
     compositions = np.array([np.frombuffer(row, dtype=np.int64) for row in known])
-    counts = np.zeros((len(of_frame), len(known)))
-    for row, found in zip(counts, of_frame, strict=True):
+    numbers = np.zeros((len(of_frame), len(known)))
+    for row, found in zip(numbers, of_frame, strict=True):
         row[list(found)] = list(found.values())
     order = np.lexsort((*compositions.T, compositions.sum(axis=1)))
-    return ClusterSeries(compositions[order], counts[:, order])
+    return ClusterSeries(compositions[order], numbers[:, order])
 
 
 def cluster_populations(
