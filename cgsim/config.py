@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cgsim.errors import InputError, nearest
 from cgsim.mapping import MappingSettings
+from cgsim.models.execution import Execution
 from cgsim.models.model import ModelSettings
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.data import Source
@@ -161,6 +162,18 @@ def override_sampler(sampler: SamplerSettings, overrides: list[str]) -> SamplerS
         return SamplerSettings.model_validate(settings)
     except ValidationError as error:
         raise InputError(f"--sampler: {explain(error, SamplerSettings)}") from None
+
+
+def choose_execution(*, compiled: bool, precision: str) -> Execution:
+    """How networks are run.
+
+    Raises:
+        InputError: if there is no such precision.
+    """
+    try:
+        return Execution.model_validate({"compile": compiled, "precision": precision})
+    except ValidationError:
+        raise InputError(f"--precision {precision}: unknown precision; known: float32, bfloat16") from None
 
 
 def select_device(name: str) -> torch.device:

@@ -24,13 +24,19 @@ def simulate(
     sampler: Annotated[
         list[str] | None, typer.Option("--sampler", metavar="KEY=VALUE", help="Change the refinement: n_levels=4.")
     ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the networks; pays in runs of more than a few minutes.")
+    ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32, or bfloat16 for the matrix products of wide networks.")
+    ] = "float32",
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
     """Simulate with a trained model: cgsim simulate MODEL START --time 200ns -o rollout.h5."""
     from cgsim.checkpoint import load_model
     from cgsim.cli.progress import rollout_progress
-    from cgsim.config import override_sampler, select_device
+    from cgsim.config import choose_execution, override_sampler, select_device
     from cgsim.errors import InputError
     from cgsim.production import ProductionSettings
     from cgsim.production import simulate as run
@@ -44,6 +50,7 @@ def simulate(
         seed=seed,
         begin=float("inf") if begin is None else parse_time(begin, card.units, allow_zero=True),
         sampler=override_sampler(card.sampler, sampler or []),
+        execution=choose_execution(compiled=compiled, precision=precision),
     )
     if settings.time < card.model.lag_time:
         raise InputError(

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from cgsim.graph import BeadBatch, Graph
 from cgsim.models.equivariant import RadialBasis, safe_norm
+from cgsim.models.execution import Compiled
 from cgsim.models.gaussian import GaussianDisplacement, PairPrecision
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
@@ -106,10 +107,31 @@ class DynamicsNetwork(nn.Module):
         directions = vectors / lengths[:, None]
         if self.settings.noise != "pair":
             return PairPrecision(pair_index, directions, lengths, lengths)
-        first, second = latents.scalars[pair_index[0]], latents.scalars[pair_index[1]]
-        radial = self.pair_radial(lengths)
-        features = torch.cat([first + second, first * second, radial, is_bond[chosen]], dim=-1)
-        weights = (
-            F.softplus(self.pair_readout(features) + PAIR_BIAS) / (scale[pair_index[0]] * scale[pair_index[1]])[:, None]
-        )
+        how = self.body.execution
+        largest = how.largest_block(vectors.device, gradients=torch.is_grad_enabled()) or len(lengths) + 1
+        parts = [
+            _couple(how, self.pair_readout, self.pair_radial, latents.scalars, *ends.unbind(), length, bonded, scale)
+            for ends, length, bonded in zip(
+                pair_index.split(largest, dim=1), lengths.split(largest), is_bond[chosen].split(largest), strict=True
+            )
+        ]
+        weights = torch.cat(parts) if len(parts) > 1 else parts[0]
         return PairPrecision(pair_index, directions, weights[:, 0], weights[:, 1])
+
+
+@Compiled
+def _couple(
+    readout: nn.Module,
+    radial: nn.Module,
+    scalars: Tensor,
+    first: Tensor,
+    second: Tensor,
+    lengths: Tensor,
+    is_bond: Tensor,
+    scale: Tensor,
+) -> Float[Tensor, "pairs 2"]:
+    """Weights of some pairs along and across, from the latents of both ends."""
+    one, other = scalars.index_select(0, first), scalars.index_select(0, second)
+    features = torch.cat([one + other, one * other, radial(lengths), is_bond], dim=-1)
+    scales = scale.index_select(0, first) * scale.index_select(0, second)
+    return F.softplus(readout(features) + PAIR_BIAS) / scales[:, None]

@@ -170,7 +170,8 @@ class EquivariantBody(nn.Module):
 
     def _process(self, features: GraphFeatures) -> tuple[Tensor, Axes]:
         n, how = len(features.node_scalars), self.execution
-        blocks = edge_blocks(features.edge_index, n, how.largest_block(features.node_scalars.device))
+        largest = how.largest_block(features.node_scalars.device, gradients=torch.is_grad_enabled())
+        blocks = edge_blocks(features.edge_index, n, largest)
         edges = [
             _encode(how, self.encode_edges, self.radial, features.edge_scalars[b.edges], features.edge_vectors[b.edges])
             for b in blocks

@@ -32,9 +32,9 @@ class Execution(BaseModel):
     precision: Literal["float32", "bfloat16"] = "float32"
     edges_at_once: int = Field(default=0, ge=0)
 
-    def largest_block(self, device: torch.device) -> int:
+    def largest_block(self, device: torch.device, *, gradients: bool) -> int:
         """Edges at once on a device; 0 for all, which is what gradients need."""
-        return 0 if torch.is_grad_enabled() else self.edges_at_once or EDGES_AT_ONCE.get(device.type, 0)
+        return 0 if gradients else self.edges_at_once or EDGES_AT_ONCE.get(device.type, EDGES_AT_ONCE["cuda"])
 
     def matrix_precision(self, device: torch.device) -> AbstractContextManager[Any]:
         """The context in which matrix products have the wanted precision."""
@@ -63,13 +63,18 @@ class Compiled:
                 torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
                 self._compiled = torch.compile(self.function, dynamic=True)
             return self._compiled(*arguments)
-        except torch.OutOfMemoryError:
-            raise
         except Exception as error:
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                raise
             reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
             self.failure = reason
             warnings.warn(f"networks run without being compiled: {reason}", RuntimeWarning, stacklevel=2)
         return self.function(*arguments)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that a device, or the machine, has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 @dataclass(frozen=True)

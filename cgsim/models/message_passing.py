@@ -104,7 +104,8 @@ class MessagePassingBody(nn.Module):
 
     def _process(self, features: GraphFeatures) -> Tensor:
         n, how = len(features.node_scalars), self.execution
-        blocks = edge_blocks(features.edge_index, n, how.largest_block(features.node_scalars.device))
+        largest = how.largest_block(features.node_scalars.device, gradients=torch.is_grad_enabled())
+        blocks = edge_blocks(features.edge_index, n, largest)
         nodes = self.encode_nodes(torch.cat([features.node_scalars, features.node_vectors.flatten(1)], dim=-1))
         edges = [
             _encode(how, self.encode_edges, features.edge_scalars[b.edges], features.edge_vectors[b.edges])

@@ -10,6 +10,8 @@ from cgsim.models.equivariant import EquivariantBody
 from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
 
+FEWEST_EDGES = 1024  # below it the rest of a step needs more memory than the edges
+
 
 class NetworkSettings(BaseModel):
     """Size and kind of a message-passing body.
@@ -78,6 +80,18 @@ def set_execution(model: nn.Module, execution: Execution) -> None:
     for module in model.modules():
         if isinstance(module, MessagePassingBody | EquivariantBody):
             module.execution = execution
+
+
+def halve_edges_at_once(model: nn.Module) -> bool:
+    """Let all bodies of a model process half as many edges at once; false if they do few already."""
+    bodies = [m for m in model.modules() if isinstance(m, MessagePassingBody | EquivariantBody)]
+    device = next(model.parameters()).device
+    halves = [body.execution.largest_block(device, gradients=False) // 2 for body in bodies]
+    if min(halves) < FEWEST_EDGES:
+        return False
+    for body, half in zip(bodies, halves, strict=True):
+        body.execution = body.execution.model_copy(update={"edges_at_once": half})
+    return True
 
 
 def zero_last_layer(readout: nn.Sequential) -> nn.Sequential:

@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from cgsim.beads import BeadStore, open_beads
 from cgsim.checkpoint import TrainedModel
 from cgsim.graph import BeadBatch
+from cgsim.models.execution import Execution, is_out_of_memory
 from cgsim.models.inputs import SystemInputs, make_batch
+from cgsim.models.network import halve_edges_at_once, set_execution
 from cgsim.production.segments import (
     HEALTHY,
+    BackgroundWriter,
     RolloutResult,
     RunState,
     SegmentFolder,
@@ -26,11 +29,10 @@ from cgsim.production.segments import (
 )
 from cgsim.production.start import starting_frames
 from cgsim.simulate.propagator import LearnedPropagator
-from cgsim.simulate.rollout import RolloutState, rollout
+from cgsim.simulate.rollout import RolloutFrame, RolloutState, rollout
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, Finding, HealthMonitor, HealthSettings
 from cgsim.trajectory import Trajectory
-from cgsim.typing import Array
 
 SEGMENT_BYTES = 64 * 2**20
 SEGMENT_SECONDS = 30.0
@@ -47,6 +49,7 @@ class ProductionSettings(BaseModel):
         begin: time of the frame to start from, counted from the first frame of the start; the last frame if infinite.
         sampler: how draws are refined.
         health: when to stop.
+        execution: how the networks are run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -57,6 +60,7 @@ class ProductionSettings(BaseModel):
     begin: float = float("inf")
     sampler: SamplerSettings
     health: HealthSettings = HealthSettings()
+    execution: Execution = Execution()
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ def _prepare(
         )
         for beads, history in zip(opened, frames, strict=True)
     ]
+    set_execution(model.model, settings.execution)
     with torch.no_grad():
         batch = make_batch(systems, which, model.model.embedding)
     state = RolloutState(
@@ -193,6 +198,23 @@ def _advance(plan: _Plan, run: RunState, generator: torch.Generator, report: Cal
     return run
 
 
+def _back_off(plan: _Plan) -> None:
+    """Let the networks look at half as many edges at once; the step that did not fit is drawn again.
+
+    Raises:
+        InputError: if that is no help any more.
+    """
+    device = next(plan.model.model.parameters()).device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    if not halve_edges_at_once(plan.model.model):
+        n_beads, outputs = sum(plan.batch.sizes), len(plan.outputs)
+        raise InputError(
+            f"{plan.folder.output}: {outputs} rollouts side by side ({n_beads} beads) do not fit into the memory of "
+            f"{device.type}; start fewer at a time"
+        )
+
+
 def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]) -> RunState:
     """Run the systems still alive until one breaks or the time is reached; everything drawn is on disk at the end."""
     card = plan.model.card
@@ -200,9 +222,10 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
     batch = plan.batch.select(list(run.alive))
     monitor = HealthMonitor(batch, card.trained, plan.settings.health, card.units.length)
     monitor.in_a_row = [dict(run.in_a_row[number]) for number in run.alive]
-    frames: list[tuple[Array, Array]] = []
+    frames: list[RolloutFrame] = []
     begun, earlier = time.monotonic(), run.seconds
     saved, first, n_bytes = begun, run.step, 0
+    writer = BackgroundWriter(plan.folder)
     try:
         for frame in rollout(propagator, batch, run.state, generator):
             broken = monitor.check(frame.wrapped_positions, run.step + 1)
@@ -210,8 +233,8 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
             if lost:  # this step is lost for all; the others draw it again
                 run = replace(run, verdicts=_judge(run, lost))
                 break
-            frames.append((frame.wrapped_positions.cpu().numpy(), frame.image_flags.cpu().numpy()))
-            n_bytes += frames[-1][0].nbytes * 2
+            frames.append(frame)
+            n_bytes += 2 * frame.wrapped_positions.nbytes
             counted = _count(run, monitor, propagator.n_guarded.tolist())
             run = replace(
                 counted,
@@ -224,13 +247,18 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
             report(Progress(run.step, plan.n_steps, len(run.alive), plan.time_per_day(run)))
             if n_bytes > SEGMENT_BYTES or time.monotonic() - saved > SEGMENT_SECONDS:
                 written, frames = frames, []
-                plan.folder.write(run.alive, written, run)
+                writer.write(run.alive, written, run)
                 saved, first, n_bytes = time.monotonic(), run.step, 0
             if broken or run.step >= plan.n_steps:
                 break
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        _back_off(plan)
     finally:
-        if frames:  # an interruption may have come between a frame and the state that goes with it
-            plan.folder.write(run.alive, frames[: run.step - first], run)
+        with writer:
+            if frames:  # an interruption may have come between a frame and the state that goes with it
+                writer.write(run.alive, frames[: run.step - first], run)
     return run
 
 

@@ -7,6 +7,7 @@ to go on, each written atomically. A kill at any moment costs the frames since t
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ import torch
 
 from cgsim.beads import BeadStore
 from cgsim.errors import InputError
-from cgsim.simulate.rollout import RolloutState
+from cgsim.simulate.rollout import RolloutFrame, RolloutState
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.writer import StoreWriter, disk_errors
-from cgsim.typing import Array, Float32, Int32
+from cgsim.typing import Array
 
 HEALTHY = "healthy"
 RUN = "run.json"
@@ -116,7 +117,7 @@ class SegmentFolder:
     def write(
         self,
         members: tuple[int, ...],
-        frames: list[tuple[Float32[Array, "beads 3"], Int32[Array, "beads 3"]]],
+        frames: list[RolloutFrame],
         run: RunState,
     ) -> None:
         """Write frames of the rollouts ``members``, and where the run stands after them."""
@@ -130,9 +131,9 @@ class SegmentFolder:
             "verdicts": [vars(v) for v in run.verdicts],
             "in_a_row": run.in_a_row,
         }
-        n_beads = run.state.wrapped_positions.shape[1] if not frames else len(frames[0][0])
-        wrapped = np.array([w for w, _ in frames], dtype=np.float32).reshape(len(frames), n_beads, 3)
-        images = np.array([i for _, i in frames], dtype=np.int32).reshape(len(frames), n_beads, 3)
+        shape = (len(frames), len((frames or run.state.frames)[0].wrapped_positions), 3)
+        wrapped = np.array([f.wrapped_positions.cpu().numpy() for f in frames], dtype=np.float32).reshape(shape)
+        images = np.array([f.image_flags.cpu().numpy() for f in frames], dtype=np.int32).reshape(shape)
         with disk_errors(self.output), partial.open("wb") as file:
             np.savez(
                 file,
@@ -175,6 +176,38 @@ class SegmentFolder:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.path)
+
+
+class BackgroundWriter:
+    """Writes the segments of a folder in a second thread, one after the other, while the run goes on.
+
+    Used as a context it waits for what is unfinished; an error of the thread is raised in the run.
+    """
+
+    def __init__(self, folder: SegmentFolder) -> None:
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="segments")
+        self._pending: Future[None] | None = None
+
+    def write(self, members: tuple[int, ...], frames: list[RolloutFrame], run: RunState) -> None:
+        """Write as :meth:`SegmentFolder.write` does; returns at once, unless the segment before is still unfinished."""
+        self.wait()
+        self._pending = self._thread.submit(self.folder.write, members, frames, run)
+
+    def wait(self) -> None:
+        """Wait until everything is on disk."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def __enter__(self) -> "BackgroundWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
 
 
 def output_paths(starts: list[Path], output: Path, replicas: int) -> list[Path]:
