@@ -18,7 +18,7 @@ import torch
 
 from cgsim.typing import Float, Int, Tensor
 
-LARGEST_DENSE_SYSTEM = 1000  # beads; above it, samples come from conjugate gradients instead of a Cholesky factor
+LARGEST_DENSE_SYSTEM = 150  # beads; above it, samples by conjugate gradients are faster than by a Cholesky factor
 
 
 @dataclass(frozen=True)
