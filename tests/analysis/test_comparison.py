@@ -1,0 +1,162 @@
+"""Comparing results: differences are found, and chance alone does not make them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_stores import salt_store
+from typer.testing import CliRunner
+
+from cgsim.analysis.comparison import Verdict, compare_results
+from cgsim.cli import app
+from cgsim.errors import InputError
+
+
+def figure(name: str, value: float | None, error: float | None, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "species": "Li",
+        "method": "multi-origin",
+        "value": value,
+        "standard_error": error,
+        "unit": "cm2/s",
+        "system": "one",
+        **more,
+    }
+
+
+def write(path: Path, figures: list[dict[str, Any]]) -> Path:
+    path.write_text(json.dumps({"figures": figures}))
+    return path
+
+
+def test_equal_truths_are_told_apart_no_more_often_than_the_level_says() -> None:
+    generator = np.random.default_rng(0)
+    runs, n, freedom = 400, 20, 12
+    alarms, singles, expected = 0, 0, 0.0
+    for _ in range(runs):
+        sides = []
+        for _side in range(2):
+            errors = np.sqrt(generator.chisquare(freedom, size=n // 2) / freedom)
+            plain = [
+                figure(f"plain{k}", float(generator.normal()), float(e), degrees_of_freedom=float(freedom))
+                for k, e in enumerate(errors)
+            ]
+            scales = generator.chisquare(freedom, size=n // 2) / freedom
+            skewed = [
+                figure(
+                    f"scale{k}", v, v * np.sqrt(2 / freedom), degrees_of_freedom=float(freedom), distribution="scale"
+                )
+                for k, v in enumerate(scales.tolist())
+            ]
+            sides.append([*plain, *skewed])
+        found = compare_results(sides[0], sides[1])
+        assert found.n_tests == n
+        alarms += found.differ
+        singles += sum(f.verdict in (Verdict.DIFFERS, Verdict.SUSPECT) for f in found.figures)
+        expected += found.expected_false_alarms
+    print(f"joint test: {alarms} of {runs} pairs of equal truths differ; single figures {singles}, expected {expected}")
+    # Holm's method keeps the joint rate at 5 % or below, and near it for independent figures.
+    assert alarms / runs < 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert alarms > 0
+    assert abs(singles - expected) < 4 * np.sqrt(expected)
+
+
+def test_a_difference_of_five_errors_is_found_among_many_figures() -> None:
+    generator = np.random.default_rng(1)
+    sides = [[figure(f"f{k}", float(generator.normal()), 1.0) for k in range(40)] for _ in range(2)]
+    sides[1].append(figure("changed", 7.5, 1.0))
+    sides[0].append(figure("changed", 0.0, 1.0))
+    found = compare_results(*sides)
+    assert found.differ
+    assert [f.figure["name"] for f in found.figures if f.verdict is Verdict.DIFFERS] == ["changed"]
+
+
+def test_small_difference_of_one_among_many_is_not_claimed() -> None:
+    sides = [[figure(f"f{k}", 0.0, 1.0) for k in range(40)] for _ in range(2)]
+    sides[1][0] = figure("f0", 3.2, 1.0)  # chance 0.024 by itself
+    found = compare_results(*sides)
+    assert not found.differ
+    assert found.figures[0].verdict is Verdict.SUSPECT
+
+
+def test_what_cannot_be_compared_says_why() -> None:
+    first = [figure("a", 1.0, 0.1), figure("b", 1.0, None), figure("c", 1.0, 0.1), figure("d", 2.0, 0.0)]
+    second = [
+        figure("a", 1.0, 0.1, unit="sigma2/tau"),
+        figure("b", 2.0, 0.1),
+        figure("d", 2.0, 0.0),
+        figure("e", 1.0, 0.1),
+    ]
+    found = compare_results(first, second)
+    verdicts = {f.figure["name"]: f.verdict for f in found.figures}
+    assert verdicts == {
+        "a": Verdict.UNITS,
+        "b": Verdict.UNKNOWN,
+        "c": Verdict.ONLY_FIRST,
+        "d": Verdict.AGREES,
+        "e": Verdict.ONLY_SECOND,
+    }
+    assert found.n_tests == 0
+    assert not found.differ
+
+
+def test_exact_values_that_differ_do() -> None:
+    assert compare_results([figure("d", 2.0, 0.0)], [figure("d", 2.1, 0.0)]).differ
+
+
+def test_exit_code_tells_and_the_file_holds_every_comparison(tmp_path: Path) -> None:
+    same = write(tmp_path / "a.json", [figure("f", 1.0, 0.1), figure("g", 2.0, 0.1)])
+    other = write(tmp_path / "b.json", [figure("f", 1.05, 0.1), figure("g", 9.0, 0.1)])
+    equal = CliRunner().invoke(app, ["compare", str(same), str(same)])
+    assert equal.exit_code == 0
+    assert "2 comparisons: 0 beyond their own 95% interval, where chance alone gives 0.1" in equal.output
+    result = CliRunner().invoke(app, ["compare", str(same), str(other), "-o", str(tmp_path / "out.json")])
+    assert result.exit_code == 1
+    assert "the results differ: 1 figures" in result.output
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert [f["verdict"] for f in document["figures"]] == ["agrees", "differs"]
+    assert document["comparisons"] == 2
+    assert document["expected_false_alarms"] == pytest.approx(0.1)
+
+
+def test_systems_of_one_file_are_compared_by_name(tmp_path: Path) -> None:
+    both = write(tmp_path / "r.json", [figure("f", 1.0, 0.1), figure("f", 5.0, 0.1, system="two")])
+    assert CliRunner().invoke(app, ["compare", f"{both}#one", f"{both}#two"]).exit_code == 1
+    assert CliRunner().invoke(app, ["compare", f"{both}#one", f"{both}#one"]).exit_code == 0
+    assert CliRunner().invoke(app, ["compare", str(both), str(both)]).exit_code == 0
+
+
+@pytest.mark.slow
+def test_stores_are_analysed_on_the_way(tmp_path: Path) -> None:
+    stores = [salt_store(tmp_path / f"{k}.h5", n=10, frames=100, seed=k) for k in range(2)]
+    result = CliRunner().invoke(app, ["compare", *map(str, stores), "--temperature", "300", "--all"])
+    assert "conductivity" in result.output
+    assert "self_diffusivity" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.json", "a.json"], "no.json: no such file"),
+        (["text.json", "a.json"], "text.json: not JSON, expected results"),
+        (["empty.json", "a.json"], "empty.json: no figures in it"),
+        (["a.json#three", "a.json"], "no system 'three'; known: one"),
+        (["a.json", "other.json"], "have no figure in common"),
+        (["a.json", "twice.json"], "is there more than once (systems one and two)"),
+        (["a.json", "a.json", "--level", "1.5"], "level must be between 0 and 1, got 1.5"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("a.json"), [figure("f", 1.0, 0.1)])
+    write(Path("other.json"), [figure("x", 1.0, 0.1)])
+    write(Path("twice.json"), [figure("f", 1.0, 0.1), figure("f", 5.0, 0.1, system="two")])
+    Path("text.json").write_text("hello")
+    Path("empty.json").write_text("{}")
+    result = CliRunner().invoke(app, ["compare", *arguments])
+    assert isinstance(result.exception, InputError), result.output
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
