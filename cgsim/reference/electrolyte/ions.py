@@ -1,9 +1,9 @@
 """Ions: the force field of Canongia Lopes and Pádua (CL&P) for anions, that of Åqvist for cations.
 
-Anions, every value: il.ff of 2021/02/18, github.com/paduagroup/clandp, MIT licence, Copyright Agilio Padua. Papers:
+Anions, every value: il.ff of 2021/02/18, github.com/paduagroup/clandp, MIT licence, Agilio Padua. Papers that it names:
 TFSI: J. Phys. Chem. B 108, 16893 (2004), with the oxygen and fluorine of Phys. Chem. Chem. Phys. 19, 29617 (2017);
-FSI: the same two and their later torsion; PF6: Borodin, Smith and Jaffe's bond and angle as in J. Phys. Chem. B 108,
-2038 (2004). CL&P is an OPLS force field: atoms three bonds apart keep half of both energies, and mix geometrically.
+FSI: the same two; PF6: J. Chem. Soc., Perkin Trans. 2, 2365 (1999). CL&P is an OPLS force field: atoms three bonds
+apart keep half of both energies, and mix geometrically.
 
 Cations: Åqvist, J. Phys. Chem. 94, 8021 (1990), as opls_406 (Li) and opls_407 (Na) of the OPLS-AA files of GROMACS.
 

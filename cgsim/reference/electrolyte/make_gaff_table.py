@@ -11,15 +11,16 @@ from cgsim.reference.electrolyte.gaff import ANY, TABLE
 
 HEADER = """\
 # GAFF2 parameters of the atom types that this program assigns, in kcal/mol, Å and degrees.
-# Origin: {title}, the file gaff2.dat of AmberTools. The LICENSE of AmberTools says:
-# "The force field parameter files in the dat/leap subdirectory have been placed in the public domain by their authors."
+# Origin: {title}, gaff2.dat of AmberTools.
+# LICENSE of AmberTools: 'The force field parameter files in the "../dat/leap" subdirectory have been placed in the
+# public domain by their authors.'
 # Made by: python -m cgsim.reference.electrolyte.make_gaff_table gaff2.dat
 # Papers: Wang et al., J. Comput. Chem. 25, 1157 (2004); He et al., J. Chem. Phys. 153, 114502 (2020).
 #
 # One torsion is not of this edition: c3-c3-os-c3 is that of GAFF1 (gaff.dat: 0.383 n=3 phase 0, 0.1 n=2 phase 180).
-# The 2.2.20 terms (0.75 n=3, 0.08 n=2, 0.88 n=1 phase 180) put gauche ethyl methyl ether 0.2 kcal/mol below trans;
-# with the terms of GAFF1 it is 1.2 above, and measured 1.5 (Kitagawa and Miyazawa, Bull. Chem. Soc. Jpn. 41, 1976
-# (1968)). gaff2.dat has c3-c3-n-c twice; the later one holds, as in LEaP.
+# The 2.2.20 terms (0.75 n=3, 0.08 n=2, 0.88 n=1 phase 180) put gauche ethyl methyl ether at or below trans; with those
+# of GAFF1 it is 1.2 to 1.4 kcal/mol above. Measured in the liquid: 1.1 ("Raman Spectra and Internal Rotation of Ethyl
+# Methyl Ether", Bull. Chem. Soc. Jpn., 1972). gaff2.dat has c3-c3-n-c twice; the later one holds, as in LEaP.
 #
 # atom type r_min/2 epsilon | bond types k r0 | angle types k theta0 | dihedral types divider k phase n
 # improper types k phase n, the centre third. Energies: see topology.py; X is any type.

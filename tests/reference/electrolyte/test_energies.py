@@ -8,6 +8,7 @@ import torch
 from molecules import lone_anion, lone_chain
 
 from cgsim.errors import InputError
+from cgsim.reference.electrolyte.build import build_electrolyte
 from cgsim.reference.electrolyte.energy import MoleculeEnergy, dihedral_angles
 from cgsim.reference.electrolyte.gromacs_topology import gromacs_topology
 from cgsim.reference.electrolyte.lammps_data import lammps_data
@@ -71,17 +72,21 @@ def _gromacs(electrolyte, folder, hydrogen_mass=None):
     part = electrolyte.components[0]
     (folder / "topol.top").write_text(gromacs_topology(electrolyte, hydrogen_mass))
     (folder / "run.mdp").write_text(MDP)
-    places = (part.conformers[0] + 20) / 10  # nm
-    rows = [
-        f"{1:5d}{part.topology.name:<5s}{name:>5s}{i + 1:5d}" + "".join(f"{x:13.8f}" for x in place)
-        for i, (name, place) in enumerate(zip(part.topology.atom_names, places, strict=True))
-    ]
-    box = f"{EDGE / 10:.5f} " * 3
-    (folder / "start.gro").write_text("\n".join(["molecule", str(len(rows)), *rows, box]) + "\n")
+    _write_gro(folder / "start.gro", electrolyte, part.conformers[0] + 20, EDGE)
     grompp = [gmx, "grompp", "-f", "run.mdp", "-c", "start.gro", "-p", "topol.top", "-o", "run.tpr"]
     _run([*grompp, "-maxwarn", "1"], folder)  # a lone ion has a charge
     _run([gmx, "mdrun", "-s", "run.tpr", "-ntmpi", "1", "-ntomp", "1", "-deffnm", "run"], folder)
     return _read_log((folder / "run.log").read_text())
+
+
+def _write_gro(path, electrolyte, places, edge):
+    """A GROMACS file with eight decimals of a nm; its reader takes the distance between the points as the width."""
+    named = [(m.name, name) for m in electrolyte.molecules for name in m.atom_names]
+    rows = [
+        f"{1:5d}{residue:<5s}{name:>5s}{i + 1:5d}" + "".join(f"{x / 10:13.8f}" for x in place)
+        for i, ((residue, name), place) in enumerate(zip(named, places, strict=True))
+    ]
+    path.write_text("\n".join(["molecules", str(len(rows)), *rows, f"{edge / 10:.5f} " * 3]) + "\n")
 
 
 def _read_log(text):
@@ -172,6 +177,20 @@ def test_bonded_terms_of_an_anion_agree_with_lammps(name, tmp_path):
     # What LAMMPS cannot say: the anion's own factor 1/2 of the Coulomb energy three bonds apart; it takes 1/1.2.
     amber = own["coulomb"] + own["coulomb-14"] / 0.5 / 1.2
     assert engine["E_coul"] == pytest.approx(amber, rel=ROUNDING)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("salt", ["NaTFSI", "LiFSI", "NaPF6"])
+def test_gromacs_reads_a_whole_box_without_a_warning(salt, tmp_path):
+    gmx = _executable(find_gromacs)
+    box = build_electrolyte("*OCC*", salt, n_chains=2, chain_mass=160.0, ion_pairs=3)
+    (tmp_path / "topol.top").write_text(gromacs_topology(box, 3.024))
+    (tmp_path / "run.mdp").write_text("integrator = md\nnsteps = 1\ncoulombtype = PME\nconstraints = h-bonds\n")
+    shapes = [shape for part in box.components for shape in part.conformers]
+    places = np.concatenate([shape + 20 * number for number, shape in enumerate(shapes)])  # 20 Å apart, in a row
+    _write_gro(tmp_path / "start.gro", box, places, edge=400.0)
+    out = _run([gmx, "grompp", "-f", "run.mdp", "-c", "start.gro", "-p", "topol.top", "-o", "run.tpr"], tmp_path)
+    assert "warning" not in out.lower()
 
 
 @pytest.mark.parametrize("angle", [170.0, 60.0, -60.0, 120.0, 5.0, 0.0])
