@@ -34,3 +34,4 @@ format: $(BIN)/.installed
 
 docs: $(BIN)/.installed
 	$(BIN)/python docs/write_settings.py
+	$(BIN)/python docs/write_reference_table.py

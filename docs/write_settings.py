@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from cgsim.config import Experiment
+from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.settings import ChainSettings
 
 PAGE = Path(__file__).with_name("settings.md")
@@ -37,12 +38,19 @@ CHAINS = """## Reference chains
 Settings of `cgsim generate chains --config FILE -o FOLDER`, which makes bead-spring chains with LAMMPS; the files in
 `configs/generate` are examples. All are in reduced Lennard-Jones units, and times are written with theirs (`4000 tau`).
 """
+ELECTROLYTES = """## Polymer electrolytes
+
+Settings of `cgsim generate electrolyte --config FILE -o FOLDER`, see [reference data](reference-data.md). Several
+systems stand under `systems` by their names; a setting outside is that of all systems which have none of their own.
+Times are written with their unit (`2 ps`, `1 ns`).
+"""
 CHOICES = "one of "
 
 
 def page() -> str:
     """The whole page."""
     parts = [INTRODUCTION, *_tables("", Experiment), CHAINS, *_tables("", ChainSettings, heading=False)]
+    parts += [ELECTROLYTES, *_tables("", ElectrolyteSettings, heading=False)]
     return "\n".join(parts)
 
 

@@ -121,9 +121,10 @@ def test_settings_that_are_set_on_a_command_line_exist(page):
             load_experiment(ROOT / words[2], values)
 
 
-def test_page_of_settings_is_up_to_date():
-    path = ROOT / "docs" / "write_settings.py"
-    spec = importlib.util.spec_from_file_location("write_settings", path)
+@pytest.mark.parametrize("script", ["write_settings", "write_reference_table"])
+def test_pages_that_are_made_are_up_to_date(script):
+    path = ROOT / "docs" / f"{script}.py"
+    spec = importlib.util.spec_from_file_location(script, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text() == module.page(), "run: make docs"
