@@ -87,7 +87,7 @@ def unit_charges(unit: RepeatUnit) -> tuple[RepeatUnit, UnitCharges, str, tuple[
     if entry is not None:
         return unit.aligned(parse_unit(entry.smiles)), entry, f"AM1-BCC, shipped table ({entry.name})", ()
     if find_antechamber() is not None:
-        return unit, make_unit_charges(unit, unit.smiles), "AM1-BCC, antechamber", ()
+        return parse_unit(unit.smiles), _computed(unit.smiles), "AM1-BCC, antechamber", ()
     plain = all(atom.GetAtomicNum() in (0, 6, 8) for atom in unit.mol.GetAtoms())
     if not plain or unit.mol.HasSubstructMatch(Chem.MolFromSmarts("*=,#,:[*]")):
         raise InputError(
@@ -99,6 +99,12 @@ def unit_charges(unit: RepeatUnit) -> tuple[RepeatUnit, UnitCharges, str, tuple[
         f"install antechamber: {INSTALL}"
     )
     return unit, gasteiger_unit_charges(unit), "Gasteiger", (warning,)
+
+
+@cache
+def _computed(smiles: str) -> UnitCharges:
+    """Charges of a unit that is not in the table, for its atoms in the order of ``smiles``; computed once."""
+    return make_unit_charges(parse_unit(smiles), smiles)
 
 
 def make_unit_charges(unit: RepeatUnit, name: str) -> UnitCharges:

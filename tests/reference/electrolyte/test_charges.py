@@ -116,6 +116,27 @@ def test_without_antechamber_a_new_ether_gets_gasteiger_charges_and_a_warning():
     assert abs(entry.of_chain(chain).sum()) < 1e-9
 
 
+def test_with_antechamber_a_new_unit_is_computed_once_for_its_own_atoms(monkeypatch):
+    calls = []
+
+    def computed(mol):
+        calls.append(mol)
+        return np.array([float(atom.GetAtomicNum() == 8) * -0.3 for atom in mol.GetAtoms()])
+
+    monkeypatch.setattr(charges, "N_CONFORMERS", 2)
+    monkeypatch.setattr(charges, "find_antechamber", lambda: antechamber.Path("antechamber"))
+    monkeypatch.setattr(charges, "am1bcc_charges", computed)
+    charges._computed.cache_clear()
+    try:
+        for _ in range(2):
+            chain = chain_topology("*CCCCOC(C)CCO*", 3)
+    finally:
+        charges._computed.cache_clear()  # no other test shall see these
+    assert len(calls) == 2
+    oxygen = chain.atomic_numbers == 8
+    assert chain.charges[oxygen].max() < chain.charges[~oxygen].min()
+
+
 def test_gasteiger_charges_of_ethers_are_ten_per_cent_low():
     table = charge_table()[parse_unit("*OCC*").key]
     weak = gasteiger_unit_charges(parse_unit("*OCC*"))
@@ -135,6 +156,7 @@ def test_a_broken_antechamber_is_reported_in_one_line(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\necho 'libarpack.so.2: cannot open shared object file' >&2\nexit 127\n")
     program.chmod(0o755)
     monkeypatch.setenv("AMBERHOME", str(tmp_path))
+    monkeypatch.setattr(charges, "N_CONFORMERS", 1)
     assert antechamber.find_antechamber() == program
     with pytest.raises(InputError, match=r"libarpack\.so\.2.*install") as caught:
         make_unit_charges(parse_unit("*OCCOCCCCC*"), "new")
