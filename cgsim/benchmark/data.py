@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,39 @@ from cgsim.trajectory import Trajectory
 from cgsim.units import format_time
 
 Progress = Callable[[str, float], None]
+OTHER_START = "-start2"
 PORTRAIT_VERSION = 1  # a new one makes every stored portrait stale
 
 
-def find_stores(folder: Path, option: str) -> dict[str, Path]:
-    """All stores of a folder by name.
+def find_stores(folders: tuple[Path, ...], option: str) -> dict[str, Path]:
+    """All stores of some folders by name.
 
     Raises:
-        InputError: if the folder is not there or has none.
+        InputError: if a folder is not there or has none, or two have a store of one name.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one with stores by {option}")
-    found = {path.stem: path for path in sorted(folder.glob("*.h5"))}
-    if not found:
-        raise InputError(f"{folder}: no stores (*.h5) there; give a folder with stores by {option}")
+    found: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; give one with stores by {option}")
+        here = sorted(folder.glob("*.h5"))
+        if not here:
+            raise InputError(f"{folder}: no stores (*.h5) there; give a folder with stores by {option}")
+        for path in here:
+            if path.stem in found:
+                raise InputError(f"{path}: {found[path.stem]} has the same name; rename one")
+            found[path.stem] = path
     return found
+
+
+def split_starts(systems: dict[str, Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Take stores ``NAME-start2`` out of a set that has ``NAME``: the same system from an independent start.
+
+    Returns:
+        The systems, and the second start of those that have one.
+    """
+    again = {name: name.removesuffix(OTHER_START) for name in systems if name.endswith(OTHER_START)}
+    other = {base: systems[name] for name, base in again.items() if base in systems}
+    return {name: path for name, path in systems.items() if again.get(name) not in other}, other
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class BenchmarkData:
         lag_time: of the models, and of baselines that draw.
         training_length: of every trajectory that is learned from, and of the unseen systems' own short MD.
         folder: gets everything that is kept.
+        other_starts: long MD of the unseen systems from an independent start, by the name of the system.
     """
 
     task: Task
@@ -55,6 +74,7 @@ class BenchmarkData:
     lag_time: float
     training_length: float
     folder: Path
+    other_starts: dict[str, Path] = field(default_factory=dict)
 
     def open(self, path: Path) -> BeadStore:
         """A store as beads.
@@ -89,15 +109,17 @@ class BenchmarkData:
         """Refuse, before any work, what cannot be compared.
 
         Raises:
-            InputError: if a system was learned from, a lag does not fit, or an unseen system's MD is no longer than
-                the training length.
+            InputError: if a system was learned from, the lag does not fit a training trajectory, or an unseen
+                system's MD is not longer than the training length.
         """
         known = {path.resolve(): role for role in ("train", "validation") for path in getattr(self, role).values()}
-        for path in self.systems.values():
+        for path in [*self.systems.values(), *self.other_starts.values()]:
             if path.resolve() in known:
                 raise InputError(f"{path}: is among the unseen systems and in {known[path.resolve()]}")
-        for path in [*self.train.values(), *self.validation.values(), *self.systems.values()]:
+        for path in self.train.values():
             lag_stride(self.open(path), self.lag_time)
+        for path in self.validation.values():
+            self.open(path)
         for path in self.systems.values():
             beads = self.open(path)
             length = float(beads.store.time[-1] - beads.store.time[0])

@@ -11,17 +11,21 @@ from cgsim.beads import BeadStore
 from cgsim.benchmark.data import BenchmarkData, Progress
 from cgsim.benchmark.portrait import Portrait, combine
 from cgsim.checkpoint import TrainedModel
+from cgsim.errors import InputError
 from cgsim.graph import BeadBatch
 from cgsim.models.interface import Propagator
 from cgsim.observables.statistics import Estimate
 from cgsim.production import ProductionSettings, RolloutResult, simulate
 from cgsim.production.segments import HEALTHY, SegmentFolder
 from cgsim.simulate.rollout import RolloutState, rollout
+from cgsim.simulate.stability import HealthSettings
 from cgsim.train.data import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.store import TrajectoryStore
 
 BYTES_AT_ONCE = 512 * 2**20  # of the frames of one group of baseline rollouts in memory
+STRICT = HealthSettings()
+TOLERANT = HealthSettings(patience=10**9)  # baselines that break are still measured; their stability is 0
 LARGEST_SHARE = 0.1  # of a rollout that may be left out as equilibration
 
 
@@ -33,6 +37,7 @@ def model_portraits(
     seed: int,
     folder: Path,
     progress: Progress,
+    health: HealthSettings = STRICT,
 ) -> dict[str, Portrait]:
     """Simulate every unseen system from the first frames of its MD, and portray the rollouts.
 
@@ -44,8 +49,12 @@ def model_portraits(
         seed: of the random numbers.
         folder: keeps the rollouts; an interrupted run goes on there.
         progress: called while it runs.
+        health: when a rollout is stopped.
     """
-    results = _simulate(model, list(data.systems.values()), data.task.replicas, time, seed, folder, progress)
+    settings = ProductionSettings(
+        time=time, replicas=data.task.replicas, seed=seed, begin=0.0, sampler=model.card.sampler, health=health
+    )
+    results = _simulate(model, list(data.systems.values()), settings, folder, progress)
     portraits = {}
     for k, name in enumerate(data.systems):
         own = results[k * data.task.replicas : (k + 1) * data.task.replicas]
@@ -62,18 +71,17 @@ def model_portraits(
 
 
 def _simulate(
-    model: TrainedModel, starts: list[Path], replicas: int, time: float, seed: int, folder: Path, progress: Progress
+    model: TrainedModel, starts: list[Path], settings: ProductionSettings, folder: Path, progress: Progress
 ) -> list[tuple[Path, bool]]:
     """Stores of the rollouts, replica by replica, and whether each is healthy."""
     folder.mkdir(parents=True, exist_ok=True)
     output = folder / "rollout.h5"
-    settings = ProductionSettings(time=time, replicas=replicas, seed=seed, begin=0.0, sampler=model.card.sampler)
     partial = SegmentFolder(output)
     if not partial.exists:  # finished rollouts that are not on the shelf belong to other settings
         for stale in folder.glob("*.h5"):
             stale.unlink()
-    name = f"{model.card.name} seed {seed}"
-    torch.manual_seed(seed)
+    name = f"{model.card.name} seed {settings.seed}"
+    torch.manual_seed(settings.seed)
     results: list[RolloutResult] = simulate(
         model,
         starts,
@@ -151,14 +159,23 @@ def run_propagator(
     replicas: int,
     generator: torch.Generator,
 ) -> list[Trajectory]:
-    """Roll out replicas of one system from the first frames of its MD; the start is the first frame."""
-    stride = lag_stride(beads, lag_time)
+    """Roll out replicas of one system from the first frames of its MD; the start is the present frame.
+
+    Where the MD is saved too rarely for the history, that is the first frame throughout, as if nothing had moved.
+    """
     n_history = propagator.history_offsets[-1] + 1
-    start = beads.read(slice(0, (n_history - 1) * stride + 1, stride))
+    try:
+        stride = lag_stride(beads, lag_time)
+        start = beads.read(slice(0, (n_history - 1) * stride + 1, stride))
+    except InputError:
+        start = beads.read(slice(0, 1))
     batch = bare_batch(beads, class_names, torch.from_numpy(start.cell[-1]), replicas)
+    missing = n_history - start.n_frames
     state = RolloutState(
-        torch.from_numpy(start.wrapped_positions).repeat(1, replicas, 1),
-        torch.from_numpy(start.image_flags).repeat(1, replicas, 1),
+        torch.from_numpy(np.pad(start.wrapped_positions, [(missing, 0), (0, 0), (0, 0)], "edge")).repeat(
+            1, replicas, 1
+        ),
+        torch.from_numpy(np.pad(start.image_flags, [(missing, 0), (0, 0), (0, 0)], "edge")).repeat(1, replicas, 1),
     )
     wrapped = [state.wrapped_positions[-1].numpy()]
     images = [state.image_flags[-1].numpy()]

@@ -1,12 +1,12 @@
 """Run a benchmark: models, reference, every method in turn; rows, tables and figures after each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
 from cgsim.benchmark.chain import CHAIN
-from cgsim.benchmark.data import BenchmarkData, PortraitShelf, Progress, find_stores
+from cgsim.benchmark.data import BenchmarkData, PortraitShelf, Progress, find_stores, split_starts
 from cgsim.benchmark.electrolyte import ELECTROLYTE
 from cgsim.benchmark.figures import draw_figures
 from cgsim.benchmark.leave_one_out import leave_one_out
@@ -31,7 +31,9 @@ class BenchmarkSettings:
 
     Attributes:
         task: ``chain`` or ``electrolyte``.
-        train, validation, systems: folders of stores.
+        train: folders of stores to learn from.
+        validation: folder of held-out stores.
+        systems: folder of stores of unseen systems.
         models: names or folders; several of one name are seeds.
         methods: names of :data:`METHODS`; all if empty.
         configs: experiments to train where no models are given.
@@ -47,7 +49,7 @@ class BenchmarkSettings:
     """
 
     task: str
-    train: Path | None = None
+    train: tuple[Path, ...] = ()
     validation: Path | None = None
     systems: Path | None = None
     models: tuple[str, ...] = ()
@@ -83,9 +85,9 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     folder = settings.output / task.name
     train = find_stores(settings.train or task.train, "--train")
     validation = _validation(settings, task)
-    systems = find_stores(settings.systems or task.systems, "--systems")
+    systems, other_starts = split_starts(find_stores((settings.systems or task.systems,), "--systems"))
     models = _models(settings, task, train, validation, folder, methods, say)
-    data = _data(settings, task, train, validation, systems, models, folder)
+    data = replace(_data(settings, task, train, validation, systems, models, folder), other_starts=other_starts)
     data.check()
     folder.mkdir(parents=True, exist_ok=True)
     shelf = PortraitShelf(folder / "portraits")
@@ -133,7 +135,7 @@ def _validation(settings: BenchmarkSettings, task: Task) -> dict[str, Path]:
     """Validation systems; none if they were not asked for and are not there."""
     if settings.validation is None and not task.validation.is_dir():
         return {}
-    return find_stores(settings.validation or task.validation, "--validation")
+    return find_stores((settings.validation or task.validation,), "--validation")
 
 
 def _models(

@@ -161,9 +161,11 @@ def score(scored: Scored, metrics: list[Metric], quantities: tuple[str, ...]) ->
         quantities: figures whose values become rows of each system.
     """
     rows: list[Row] = []
+    if not scored.predictions:
+        return rows
     systems = list(scored.references)
     for name in quantities:
-        table = _table(scored, systems, lambda p, _r, name=name: p.value(name))
+        table = _table(scored, systems, value_of(name))
         rows += _system_rows(scored, name, systems, table)
     measured = np.zeros(len(systems))
     for metric in metrics:
@@ -172,7 +174,7 @@ def score(scored: Scored, metrics: list[Metric], quantities: tuple[str, ...]) ->
             rows += _system_rows(scored, metric.name, systems, table)
             figure = _pair_figure(metric, table)
         else:
-            table = _table(scored, systems, lambda p, _r, name=metric.quantity: p.value(name))
+            table = _table(scored, systems, value_of(metric.quantity))
             figure = _set_figure(metric, table, [scored.references[s].value(metric.quantity) for s in systems])
         measured = np.maximum(measured, np.isfinite(table[0]).mean(axis=0))
         if np.isfinite(figure.value):
@@ -268,12 +270,12 @@ def _mean_of_seeds(values: Float64[Array, "seeds systems"]) -> Float64[Array, " 
 
 
 def _spread(draws: list[float]) -> float:
-    """Standard deviation of the draws that are defined; the middle 68 % of them, which a wild draw does not move."""
+    """Half the width of the middle 68 % of the draws, which a wild draw does not move; unknown if nothing varies."""
     found = np.array([d for d in draws if np.isfinite(d)])
     if len(found) < 0.5 * len(draws):
         return float("nan")
     low, high = np.percentile(found, [15.865, 84.135])
-    return float(0.5 * (high - low))
+    return float(0.5 * (high - low)) or float("nan")
 
 
 def _correlation(first: Array, second: Array) -> float:

@@ -1,7 +1,5 @@
 """The tables of a benchmark as markdown: methods against metrics, targets met and missed, systems one by one."""
 
-import math
-
 from cgsim.benchmark.demo.table import with_error
 from cgsim.benchmark.rows import OURS, REFERENCE, Row, Rows
 from cgsim.benchmark.targets import Target, baselines
@@ -12,6 +10,9 @@ ERRORS = (
     "with fewer than five systems the measured values are drawn from their own errors instead of the systems. Of one "
     "system they are those of its rollouts and of its reference together with the scatter over seeds."
 )
+
+
+NEGLIGIBLE = 1e-9  # an error this small comes from rounding
 
 
 def markdown(task: Task, rows: list[Row], heading: list[str]) -> str:
@@ -40,7 +41,10 @@ def _headline(task: Task, rows: Rows) -> str:
         cells = [_number(rows.find(method, metric)) for metric in present]
         if any(cell != "-" for cell in cells):
             seeds = max((r.n_seeds for r in rows.rows if r.method == method), default=0)
-            lines.append([method, str(seeds) if seeds else "", *cells])
+            measured = rows.find(method, "measured_fraction")
+            share = measured.value if measured is not None and measured.value is not None else 1.0
+            name = method if share == 1.0 else f"{method} ({share:.0%} of the systems)"
+            lines.append([name, str(seeds) if seeds else "", *cells])
     return _table(["method", "seeds", *present], lines)
 
 
@@ -63,7 +67,8 @@ def _everything(task: Task, rows: Rows) -> str:
 
 def _systems(task: Task, rows: Rows) -> str:
     """The quantities themselves: MD and our methods side by side, with the best known baseline left to the JSON."""
-    methods = [REFERENCE, *(m for m in rows.methods if m.startswith(OURS)), *baselines(rows)[:1]]
+    others = [m for m in ("short-md", *baselines(rows)) if m in rows.methods]
+    methods = [REFERENCE, *(m for m in rows.methods if m.startswith(OURS)), *others[:1]]
     lines = []
     for quantity in task.quantities:
         for system in rows.systems:
@@ -82,6 +87,6 @@ def _number(row: Row | None) -> str:
     if row is None or row.value is None:
         return "-"
     error = row.standard_error
-    if error is not None and not (math.isfinite(error) and error > 0):
+    if error is not None and error < NEGLIGIBLE * max(1.0, abs(row.value)):
         error = None
     return with_error(row.value, error)

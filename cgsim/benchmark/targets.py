@@ -9,7 +9,8 @@ from cgsim.benchmark.rows import OURS, REFERENCE, Row, Rows
 HALVES = "md-half"  # second half of the long MD against its first: the noise of the reference
 Check = Callable[[Rows, str], bool | None]
 BETTER_HIGH = ("_r2", "_spearman", "_correlation")
-BASELINES_APART = (HALVES, REFERENCE)  # not baselines: they are made of the reference itself
+OTHER_START = "md-other-start"  # an independent start of the same system: the noise between boxes
+BASELINES_APART = (HALVES, OTHER_START, REFERENCE)  # not baselines: they are made of the reference itself
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ class Task:
         name: as on the command line and in the rows.
         title: headline of its tables.
         units: of its stores.
-        train, validation, systems: default folders of stores.
+        train: default folders of stores to learn from.
+        validation: default folder of held-out stores, which choices are made on.
+        systems: default folder of stores of unseen systems.
         mapping: how atoms become beads, unless models say otherwise.
         lag_time: of baselines that draw, unless models say otherwise.
         training_length: of every trajectory that is learned from, unless models say otherwise.
@@ -40,7 +42,7 @@ class Task:
     name: str
     title: str
     units: UnitSystem
-    train: Path
+    train: tuple[Path, ...]
     validation: Path
     systems: Path
     mapping: MappingSettings

@@ -73,7 +73,7 @@ CHAIN = Task(
     name="chain",
     title="Unseen single chains",
     units=UnitSystem.LJ,
-    train=DATA / "train",
+    train=(DATA / "train", DATA / "train-orders"),
     validation=DATA / "validation",
     systems=DATA / "test",
     mapping=MappingSettings(atoms_per_bead=10),

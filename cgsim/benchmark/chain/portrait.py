@@ -35,8 +35,10 @@ def chain_portrait(trajectory: Trajectory, lag_time: float, reference: Portrait 
     source = source_of(trajectory)
     motion = follow_species(source, chains[0], follow_box(source))
     rg = motion.radius
-    correlation = autocorrelation(rg, rg.mean(axis=0))
-    relaxation, _ = integrated_relaxation_time(correlation, source.save_interval, rg.shape[1])
+    interval = reference.arrays["save_interval"][0] if reference else source.save_interval
+    stride = max(1, round(float(interval) / source.save_interval))  # seen as often as in the reference
+    correlation = autocorrelation(rg[::stride], rg.mean(axis=0))
+    relaxation, _ = integrated_relaxation_time(correlation, stride * source.save_interval, rg.shape[1])
     portrait = bond_portrait(trajectory, reference)
     squares = np.square(rg).mean(axis=1)
     size = block_average(squares)
@@ -48,6 +50,7 @@ def chain_portrait(trajectory: Trajectory, lag_time: float, reference: Portrait 
     portrait.values["relaxation_time"] = relaxation
     portrait.values["log10_relaxation_time"] = log10_estimate(relaxation)
     portrait.arrays["samples/rg"] = rg.ravel()
+    portrait.arrays["save_interval"] = np.array([source.save_interval])
     window = reference.arrays["window/com"] if reference else None
     fit = fit_diffusion(motion.centres, window)
     if fit is not None:
@@ -71,4 +74,4 @@ def _pair_distances(trajectory: Trajectory, beads: Array) -> Float64[Array, " sa
     of_bead = trajectory.system.molecule_id[beads]
     positions = trajectory.unwrapped_positions[:, beads[of_bead == of_bead[0]]]
     first, second = np.triu_indices(positions.shape[1], k=1)
-    return np.linalg.norm(positions[:, first] - positions[:, second], axis=-1).ravel()
+    return np.asarray(np.linalg.norm(positions[:, first] - positions[:, second], axis=-1).ravel())

@@ -11,6 +11,7 @@ METHODS: dict[str, Callable[[Benchmark], Iterator[Predicted]]] = {
     "cgsim": simulators.ours,
     "md": own_md.md,
     "md-half": own_md.md_half,
+    "md-other-start": own_md.md_other_start,
     "short-md": own_md.short_md,
     "short-md-shifted": own_md.short_md_shifted,
     "short-md-power-law": own_md.short_md_power_law,

@@ -9,7 +9,7 @@ from cgsim.benchmark.baselines.short_md import LOG10, power_law, shifted, shifts
 from cgsim.benchmark.methods.context import Benchmark, Predicted, known_stores
 from cgsim.benchmark.portrait import Portrait, halves
 from cgsim.benchmark.rows import REFERENCE
-from cgsim.benchmark.targets import HALVES
+from cgsim.benchmark.targets import HALVES, OTHER_START
 from cgsim.trajectory import Trajectory
 
 
@@ -35,6 +35,23 @@ def md_half(benchmark: Benchmark) -> Iterator[Predicted]:
         parts[which] = benchmark.kept(f"{HALVES}-{which}", 0, which, make)
     first = {name: _with_ruler(p, benchmark.references[name]) for name, p in parts["first"].items()}
     yield Predicted(HALVES, [parts["second"]], 0, first)
+
+
+def md_other_start(benchmark: Benchmark) -> Iterator[Predicted]:
+    """Long MD from an independent start of the same system: what one box says of another."""
+    data = benchmark.data
+    if not data.other_starts:
+        return
+    references = {name: benchmark.references[name] for name in data.other_starts}
+
+    def make() -> dict[str, Portrait]:
+        return {
+            name: data.task.portray(data.read(path), data.lag_time, references[name])
+            for name, path in data.other_starts.items()
+        }
+
+    stamp = data.fingerprint_of(data.other_starts)
+    yield Predicted(OTHER_START, [benchmark.kept(OTHER_START, 0, stamp, make)], 0, references)
 
 
 def _with_ruler(portrait: Portrait, reference: Portrait) -> Portrait:

@@ -1,6 +1,7 @@
 """Methods that know the molecular graph only."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from cgsim.benchmark.baselines.gnn import supervised_gnn
 from cgsim.benchmark.baselines.regression import constant, forest, linear
@@ -38,12 +39,6 @@ def predict_gnn(benchmark: Benchmark) -> Iterator[Predicted]:
     out = []
     for seed in range(benchmark.n_seeds):
         benchmark.progress(f"training the supervised network, seed {seed}", seed / benchmark.n_seeds)
-        out.append(
-            benchmark.kept(
-                "supervised-gnn",
-                seed,
-                stamp,
-                lambda seed=seed: supervised_gnn(known, validation, asked, data.task.labels, data.mapping, seed),
-            )
-        )
+        make = partial(supervised_gnn, known, validation, asked, data.task.labels, data.mapping, seed)
+        out.append(benchmark.kept("supervised-gnn", seed, stamp, make))
     yield Predicted("supervised-gnn", out, benchmark.n_seeds)

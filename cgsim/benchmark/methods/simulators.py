@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +15,14 @@ from cgsim.benchmark.methods.context import Benchmark, Predicted, known_stores
 from cgsim.benchmark.models import PUBLISHED, SeedModel
 from cgsim.benchmark.motion import fit_diffusion, follow_box, follow_species, source_of
 from cgsim.benchmark.portrait import Portrait
-from cgsim.benchmark.rollouts import forget_partial, model_portraits, propagator_portraits
+from cgsim.benchmark.rollouts import STRICT, TOLERANT, forget_partial, model_portraits, propagator_portraits
 from cgsim.benchmark.rows import OURS
 from cgsim.checkpoint import TrainedModel
+from cgsim.errors import InputError
+from cgsim.models.inputs import SystemInputs
 from cgsim.models.model import CoarseGrainedModel
+from cgsim.production.start import starting_frames
+from cgsim.simulate.stability import HealthSettings
 from cgsim.train.data import lag_stride
 from cgsim.typing import Array, Float64
 
@@ -98,14 +104,14 @@ def ours(benchmark: Benchmark) -> Iterator[Predicted]:
     """Our models."""
     for name, seeds in benchmark.models.items():
         if not name.startswith(PUBLISHED):
-            yield _simulated(benchmark, OURS + name.removeprefix(OURS), seeds)
+            yield _simulated(benchmark, OURS + name.removeprefix(OURS), seeds, STRICT)
 
 
 def published(benchmark: Benchmark) -> Iterator[Predicted]:
     """The published network and schedule."""
     for name, seeds in benchmark.models.items():
         if name.startswith(PUBLISHED):
-            yield _simulated(benchmark, PUBLISHED, seeds)
+            yield _simulated(benchmark, PUBLISHED, seeds, TOLERANT)
 
 
 def dynamics_only(benchmark: Benchmark) -> Iterator[Predicted]:
@@ -113,7 +119,7 @@ def dynamics_only(benchmark: Benchmark) -> Iterator[Predicted]:
     for name, seeds in benchmark.models.items():
         if not name.startswith(PUBLISHED) and seeds[0].model.model.refiner is not None:
             bare = [replace(one, model=without_refinement(one.model)) for one in seeds]
-            yield _simulated(benchmark, "dynamics-only", bare)
+            yield _simulated(benchmark, "dynamics-only", bare, TOLERANT)
             return
     benchmark.say("dynamics-only: no model has a refiner, so there is nothing to leave out")
 
@@ -137,26 +143,50 @@ def without_refinement(trained: TrainedModel) -> TrainedModel:
     return TrainedModel(bare.to(next(trained.model.parameters()).device).eval(), card)
 
 
-def _simulated(benchmark: Benchmark, method: str, seeds: list[SeedModel]) -> Predicted:
-    data = benchmark.data
+def _known_systems(benchmark: Benchmark, method: str, model: TrainedModel) -> dict[str, Path]:
+    """Systems whose atoms the model knows, and whose MD it can start from; the others are named and left out."""
+    card, found = model.card, {}
+    for name, path in benchmark.data.systems.items():
+        beads = benchmark.data.open(path)
+        try:
+            frames = starting_frames(beads, card, 0.0)
+            names = card.scales.class_names
+            SystemInputs.of(beads.atoms, beads.mapping, frames.cell[-1], card.vocabulary, names, str(path))
+        except InputError as error:
+            benchmark.say(f"{method}: left out: {error}")
+        else:
+            found[name] = path
+    return found
+
+
+def _simulated(benchmark: Benchmark, method: str, seeds: list[SeedModel], health: HealthSettings) -> Predicted:
+    whole = benchmark.data
     out = []
     for k, one in enumerate(seeds):
+        systems = _known_systems(benchmark, method, one.model)
+        if not systems:
+            continue
+        data = replace(whole, systems=systems)
         folder = data.folder / "rollouts" / method / f"seed-{k}"
-        stamp = f"{one.fingerprint}{benchmark.time:.9g}|{data.task.replicas}|{one.model.card.sampler}"
+        stamp = "|".join(
+            [one.fingerprint, f"{benchmark.time:.9g}", str(data.task.replicas), str(one.model.card.sampler), *systems]
+        )
         started = folder / STARTED
         if not started.exists() or started.read_text() != stamp:
             forget_partial(folder)
         folder.mkdir(parents=True, exist_ok=True)
         started.write_text(stamp)
-        benchmark.say(f"{method}, seed {k}: simulating {len(data.systems)} systems x {data.task.replicas}")
-        out.append(
-            benchmark.kept(
-                method,
-                k,
-                stamp,
-                lambda one=one, k=k, folder=folder: model_portraits(
-                    one.model, data, benchmark.references, benchmark.time, k, folder, benchmark.progress
-                ),
-            )
+        benchmark.say(f"{method}, seed {k}: {len(systems)} systems x {data.task.replicas}")
+        make = partial(
+            model_portraits,
+            one.model,
+            data,
+            benchmark.references,
+            benchmark.time,
+            k,
+            folder,
+            benchmark.progress,
+            health,
         )
+        out.append(benchmark.kept(method, k, stamp, make))
     return Predicted(method, out, len(seeds))
