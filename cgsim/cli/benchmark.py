@@ -36,7 +36,7 @@ def speed(
 
 MODELS = typer.Option(help="Folder or name of a trained model; several of one name are its seeds. May be repeated.")
 METHODS = typer.Option(help="Only these methods, separated by commas; default: all.")
-TRAIN = typer.Option(help="Folder with stores to learn from.")
+TRAIN = typer.Option(help="Folder with stores to learn from; may be repeated.")
 VALIDATION = typer.Option(help="Folder with held-out stores, which choices are made on.")
 SYSTEMS = typer.Option(help="Folder with stores of long MD of unseen systems, atoms or beads.")
 QUICK = typer.Option("--quick", help="Models that ship, shorter rollouts, one seed: ten minutes on two cores.")
@@ -51,7 +51,7 @@ DEVICE = typer.Option(help="cpu, cuda, or auto.")
 
 @benchmarks.command("chain")
 def chain(
-    train: Annotated[Path | None, TRAIN] = None,
+    train: Annotated[list[Path] | None, TRAIN] = None,
     validation: Annotated[Path | None, VALIDATION] = None,
     systems: Annotated[Path | None, SYSTEMS] = None,
     models: Annotated[list[str] | None, MODELS] = None,
@@ -68,7 +68,7 @@ def chain(
     """Unseen single chains against long MD, beside every baseline: cgsim benchmark chain --quick."""
     _run(
         "chain",
-        folders=(train, validation, systems),
+        folders=(train or [], validation, systems),
         names=(models or [], methods),
         quick=quick,
         seeds=seeds,
@@ -82,7 +82,7 @@ def chain(
 
 @benchmarks.command("electrolyte")
 def electrolyte(
-    train: Annotated[Path | None, TRAIN] = None,
+    train: Annotated[list[Path] | None, TRAIN] = None,
     validation: Annotated[Path | None, VALIDATION] = None,
     systems: Annotated[Path | None, SYSTEMS] = None,
     models: Annotated[list[str] | None, MODELS] = None,
@@ -102,7 +102,7 @@ def electrolyte(
     """Unseen polymer electrolytes against long MD, beside every baseline: cgsim benchmark electrolyte --quick."""
     _run(
         "electrolyte",
-        folders=(train, validation, systems),
+        folders=(train or [], validation, systems),
         names=(models or [], methods),
         quick=quick,
         seeds=seeds,
@@ -117,7 +117,7 @@ def electrolyte(
 def _run(
     task: str,
     *,
-    folders: tuple[Path | None, Path | None, Path | None],
+    folders: tuple[list[Path], Path | None, Path | None],
     names: tuple[list[str], str],
     quick: bool,
     seeds: int,
@@ -138,7 +138,7 @@ def _run(
 
     settings = BenchmarkSettings(
         task=task,
-        train=folders[0],
+        train=tuple(folders[0]),
         validation=folders[1],
         systems=folders[2],
         models=tuple(names[0]),
