@@ -22,7 +22,10 @@ from cgsim.production import ProductionSettings, simulate
 from cgsim.train.fit import fit
 from cgsim.trajectory.store import TrajectoryStore, write_store
 
-SECTIONS = tuple("summary data mapping training rg rdf msd health speed settings versions reproduce".split())  # noqa: SIM905
+SECTIONS = (
+    *("summary", "data", "mapping", "training", "rg", "rdf", "msd", "transport", "results"),
+    *("health", "speed", "settings", "versions", "reproduce"),
+)
 
 
 @pytest.fixture(scope="module")

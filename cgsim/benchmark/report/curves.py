@@ -19,6 +19,7 @@ from cgsim.typing import Array, Float64
 COLORS = {OURS: CGSIM, LONG: MD, SHORT: SHORT_MD}
 ORDER = (LONG, SHORT, OURS)  # drawn in this order: ours on top
 MOST_PANELS = 24
+CHARGE, COLLECTIVE = "cross_displacement", "einstein-collective multi-origin"
 N_BINS = 40
 
 
@@ -147,6 +148,32 @@ def msd_panels(measured: list[Measured]) -> list[Panel]:
             _slope_one(sheet.axes, lines.get(LONG) or next(iter(lines.values())))
             lag, squared = (_unit(one, "msd", label, column) for column in ("lag", "msd"))
             sheet.axes.set(xscale="log", yscale="log", xlabel=f"time ({lag})", ylabel=f"MSD ({squared})")
+            log_ticks(sheet.axes.xaxis, sheet.axes.get_xlim())
+            log_ticks(sheet.axes.yaxis, sheet.axes.get_ylim())
+        panels.append(sheet.panel)
+    return panels
+
+
+def charge_panels(measured: list[Measured]) -> list[Panel]:
+    """Mean squared displacement of the charge of all ions, with the windows in which the conductivity was fitted."""
+    panels = []
+    of_salts = [(one, label) for one, label in _each(measured, CHARGE) if "+" in label]
+    for one, label in of_salts:
+        lines = _lines(one, CHARGE, label, "lag", "displacement")
+        lines = {s: Line(line.x[ok], line.y[ok], line.error[ok]) for s, line in lines.items() for ok in [line.y > 0]}
+        values = _values(one, "conductivity", "conductivity", label, COLLECTIVE)
+        alt = f"Mean squared displacement of the charge of {label} in {one.name} against time. {values}."
+        with plot(_title(one, label, CHARGE, measured), alt, note=values) as sheet:
+            for source in (LONG, OURS):
+                figure = one.figure("conductivity", label, source, COLLECTIVE)
+                if figure is not None:
+                    sheet.axes.axvspan(*figure["window"], color=COLORS[source], alpha=0.13, linewidth=0)
+            _draw(sheet.axes, lines)
+            _slope_one(sheet.axes, lines.get(LONG) or next(iter(lines.values())))
+            lag, squared = (_unit(one, CHARGE, label, column) for column in ("lag", "displacement"))
+            sheet.axes.set(xscale="log", yscale="log", xlabel=f"time ({lag})", ylabel=f"charge MSD ({squared})")
+            lows = [float((line.y - line.error).clip(0.2 * line.y).min()) for line in lines.values()]
+            sheet.axes.set_ylim(0.7 * min(lows), None)
             log_ticks(sheet.axes.xaxis, sheet.axes.get_xlim())
             log_ticks(sheet.axes.yaxis, sheet.axes.get_ylim())
         panels.append(sheet.panel)

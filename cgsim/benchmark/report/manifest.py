@@ -68,6 +68,7 @@ class Manifest(BaseModel):
         short_md: store of each system's short MD; the key ``"end"`` may hold a time, from the first frame, up to which
             those stores count.
         equilibration: time left out at the start of every rollout, with unit; empty for none.
+        temperature: K, for conductivities, unless the stores state it.
         table: figures to compare.
         md_time_per_day: speed of the reference MD.
     """
@@ -80,6 +81,7 @@ class Manifest(BaseModel):
     rollouts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     short_md: dict[str, str | float] = Field(default_factory=dict)
     equilibration: str = ""
+    temperature: float | None = Field(default=None, gt=0)
     table: tuple[TableRow, ...] = ()
     md_time_per_day: MdSpeed | None = None
 

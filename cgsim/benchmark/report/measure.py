@@ -26,7 +26,10 @@ COMPARED = {
     ("self_diffusivity", "multi-origin"): "self-diffusivity",
     ("rdf", ""): "first RDF peak height",
     ("coordination_number", ""): "coordination number",
-    ("conductivity", "multi-origin"): "conductivity",
+    ("conductivity", "nernst-einstein multi-origin"): "conductivity by Nernst–Einstein",
+    ("conductivity", "einstein-collective multi-origin"): "conductivity, collective",
+    ("transference_number", "einstein-collective multi-origin, solvent frame"): "transference number, solvent frame",
+    ("haven_ratio", ""): "Haven ratio",
 }
 
 Document = dict[str, Any]
@@ -74,7 +77,7 @@ def measure(system: SystemFiles, run: Run) -> Measured:
         problems.append(f"{system.name}: a rollout broke at its first step and is left out.")
     of_model = run.model.card.mapping if run.model else MappingSettings()
     mapping = read_mapping(rollouts[0]) if rollouts else of_model
-    whole = AnalysisSettings(replicas=True, between_molecules=True)
+    whole = AnalysisSettings(replicas=True, between_molecules=True, temperature=run.manifest.temperature)
     relaxed = replace(whole, equilibration=run.manifest.equilibration)
     end = run.manifest.short_md_end
     sources = (

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from cgsim import __version__
 from cgsim.beads import BeadStore, open_beads
-from cgsim.benchmark.report import curves, overview, tables
+from cgsim.benchmark.report import curves, overview, results, tables
 from cgsim.benchmark.report import provenance as made
 from cgsim.benchmark.report.collect import Run, read_run
 from cgsim.benchmark.report.compare import compare, overall, verdict_sentence
@@ -109,6 +109,8 @@ def _article(key: str, run: Run, progress: Progress) -> Article:
         _sizes(measured),
         _structure(measured),
         _motion(measured),
+        _transport(measured),
+        _results(run),
         _health(rollouts),
         _speed(run, rollouts),
         _settings(run, rollouts),
@@ -236,6 +238,28 @@ def _motion(measured: list[Measured]) -> Section:
     legend += tuple((style.replace("line", "box"), f"fit window, {name}") for style, name in legend if name != SHORT_MD)
     blocks = (Block(text=text + _cut(panels), panels=panels, legend=legend),) if panels else ()
     return Section("msd", "Motion", blocks, "No trajectory, so there is no displacement.")
+
+
+def _transport(measured: list[Measured]) -> Section:
+    found, panels = results.transport_table(measured), tuple(curves.charge_panels(measured))
+    text = (
+        "Conductivities, transference numbers and Onsager coefficients with standard errors; values with a star come "
+        "with a warning. A collective transference number belongs to a frame of reference."
+    )
+    drawn = "Mean squared displacement of the charge of all ions, whose slope is the collective conductivity."
+    blocks = [Block(text=text, table=found, is_tall=len(found.rows) > 20)] if found else []
+    if panels:
+        blocks.append(Block(text=drawn + _cut(panels), panels=panels, legend=_sources(measured)))
+    empty = "No conductivity: no ions of both signs, no cell, or no temperature (the manifest may give it)."
+    return Section("transport", "Charge transport", tuple(blocks), empty)
+
+
+def _results(run: Run) -> Section:
+    found = results.results_table(run.folder)
+    text = f"All figures of {results.RESULTS} in the run folder, with 95 % confidence intervals."
+    blocks = (Block(text=text, table=found, is_tall=len(found.rows) > 20),) if found else ()
+    empty = f"The run folder holds no {results.RESULTS}, as 'cgsim analyze -o' writes it."
+    return Section("results", "Analysis", blocks, empty)
 
 
 def _cut(panels: tuple[Panel, ...]) -> str:

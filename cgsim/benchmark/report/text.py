@@ -6,6 +6,8 @@ import re
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _UNITS = {
     "Angstrom2": "Å²",
+    "e2 Angstrom2": "e²Å²",
+    "mol2/(J m s)": "mol² J⁻¹ m⁻¹ s⁻¹",
     "1/Angstrom": "Å⁻¹",
     "Angstrom": "Å",
     "cm2/s": "cm²/s",
