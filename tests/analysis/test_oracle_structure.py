@@ -23,6 +23,7 @@ freud = pytest.importorskip("freud")
 MDAnalysis = pytest.importorskip("MDAnalysis")
 pytestmark = [
     pytest.mark.oracle,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:MDAnalysis"),  # of its own modules
     pytest.mark.filterwarnings("ignore::UserWarning:MDAnalysis"),
 ]

@@ -1,16 +1,13 @@
 """Figures and curves of structure from stores whose structure is known."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from model_chains import freely_rotating
 from small_stores import CELL, chain_store, chains, salt, salt_motion, salt_store, trajectory
-
-sys.path.append(str(Path(__file__).parents[1] / "observables"))
-from test_persistence import freely_rotating
 
 from cgsim.analysis import AnalysisSettings, analyze_files, shapes
 from cgsim.mapping import Mapping
