@@ -22,6 +22,7 @@ IN_SOLVENT = ", solvent frame"
 HAVEN = "nernst-einstein / einstein-collective multi-origin"
 BOX_FRAME = "centre of mass of the box"
 CROSS_CURVE = "cross_displacement"
+FEW = 20  # degrees of freedom: a relative error of a third
 FIXED_BY_MOMENTUM = (
     "without neutral molecules the conservation of momentum fixes it in this frame: the masses decide, not the motion"
 )
@@ -91,8 +92,9 @@ def collective_figures(
     form = Figure("", salt.label, Estimate(np.nan, np.nan), "", METHOD, window, warning, details)
     charges = _charges(salt)
     total = common.coefficient(charges, charges).scaled(diffusion_factor)
-    if total.value <= 0:
-        form = replace(form, warning="; ".join(filter(None, [warning, "not above 0: the run is too short"])))
+    if total.value <= 0 or total.degrees_of_freedom < FEW:
+        short = f"rests on {total.degrees_of_freedom:.0f} degrees of freedom: the run is too short to say much"
+        form = replace(form, warning="; ".join(filter(None, [warning, short])))
     figures = [replace(form, name="conductivity", unit="S/cm", estimate=total.scaled(salt.factor))]
     for frame in _frames(salt):
         figures += _in_frame(salt, common, frame, form, diffusion_factor)

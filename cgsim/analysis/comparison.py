@@ -167,7 +167,7 @@ def read_document(path: Path, settings: AnalysisSettings) -> Document:
     figures = document.get("figures") if isinstance(document, dict) else None
     if not isinstance(figures, list) or not all(isinstance(f, dict) and all(k in f for k in NEEDED) for f in figures):
         raise InputError(f"{path}: no figures in it, expected results that 'cgsim analyze' wrote")
-    return document
+    return dict(document)
 
 
 def _one_system(figures: list[Document]) -> bool:

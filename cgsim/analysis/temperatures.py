@@ -219,4 +219,4 @@ def _points(series: Series) -> Curve:
 
 def _line_of(fit: TemperatureFit, temperatures: Float64[Array, " points"]) -> Float64[Array, " points"]:
     """The law at the measured temperatures, log10."""
-    return np.array([fit.log_value(float(t)).value for t in temperatures]) / np.log(10.0)
+    return np.array([fit.log_value(float(t)).value / np.log(10.0) for t in temperatures])

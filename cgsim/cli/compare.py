@@ -28,8 +28,7 @@ def compare(
     from cgsim.analysis.comparison import Verdict, compare_results, read_results
 
     settings = AnalysisSettings(temperature=temperature, equilibration=equilibration)
-    sides = [read_results(text, settings) for text in (first, second)]
-    found = compare_results(*sides, level=level)
+    found = compare_results(read_results(first, settings), read_results(second, settings), level)
     shown = [f for f in found.figures if every or f.verdict is not Verdict.AGREES]
     if shown:
         _print([f.to_json() for f in shown])
