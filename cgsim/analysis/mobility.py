@@ -105,7 +105,7 @@ def finite_size_figures(
     cell = box.cell.mean(axis=0)
     is_molecular = source.units is UnitSystem.MOLECULAR
     thermal_energy = thermal_energy_molecular(temperature) if is_molecular else temperature
-    details = {
+    details: dict[str, object] = {
         "temperature": temperature,
         "edge": float(np.cbrt(abs(np.linalg.det(cell)))),
         "lattice_constant": float(np.trace(lattice_constants(cell))) / N_DIMENSIONS,

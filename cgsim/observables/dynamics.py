@@ -94,7 +94,7 @@ class MeanSquaredDisplacement:
     @property
     def n_dimensions(self) -> int:
         """Number of axes."""
-        return self.by_axis.shape[1]
+        return int(self.by_axis.shape[1])
 
     @property
     def n_molecules(self) -> int:
