@@ -13,7 +13,7 @@ from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.train.fit import CHECKPOINT, fit
 
-SHIPPED = Path("models")  # folders of models, named after their task: models/chain, models/chain-1, ...
+SHIPPED = Path("models")  # folders of models that have the name of their task in their own: models/chain-0
 PUBLISHED = "published"  # how the names of models of the published network begin
 Say = Callable[[str], None]
 
@@ -38,7 +38,7 @@ class SeedModel:
 
 def shipped_models(task: str) -> list[Path]:
     """Folders of the models that ship for a task."""
-    return sorted(path.parent for path in SHIPPED.glob(f"{task}*/{CARD}"))
+    return sorted(path.parent for path in SHIPPED.glob(f"*{task}*/{CARD}"))
 
 
 def find_model(name: str) -> Path:

@@ -147,27 +147,41 @@ def _closest_pairs(trajectory: Trajectory, pairs: list[tuple[str, str]], roles: 
 def _overlaps(trajectory: Trajectory, pairs: list[tuple[str, str]], ruler: Portrait, portrait: Portrait) -> None:
     """Pairs of beads, not bonded, that are closer than those of their classes come in one of twenty frames of MD."""
     system = trajectory.system
-    n, kind, names = system.n_particles, system.particle_type, system.type_names
+    n, names = system.n_particles, system.type_names
     bonded = np.sort(system.bond_index, axis=0)
     bonds = np.unique(bonded[0] * n + bonded[1])
     search = OVERLAP_SEARCH if ruler is portrait else float(ruler.arrays["overlap_distances"].max())
     frames = spread_frames(trajectory, FRAMES_FOR_STRUCTURE)
     if search <= 0:
         return
-    found = []
-    for i, j, distances in neighbors(frames, search):
-        free = (i < j) & ~np.isin(i * n + j, bonds)
-        found.append((np.sort(np.stack([kind[i[free]], kind[j[free]]]), axis=0), distances[free]))
+    frame, code, distance = _close_pairs(frames, search, bonds)
     index = [tuple(sorted((names.index(a), names.index(b)))) for a, b in pairs]
+    codes = [a * len(names) + b for a, b in index]
     if ruler is portrait:
-        portrait.arrays["overlap_distances"] = np.array([_threshold(found, p) for p in index])
-    counts = np.zeros(len(found))
-    for (a, b), limit in zip(index, ruler.arrays["overlap_distances"], strict=True):
-        counts += [float(((k[0] == a) & (k[1] == b) & (d < limit)).sum()) for k, d in found]
+        limits = []
+        for own in codes:
+            nearest = np.full(frames.n_frames, OVERLAP_SEARCH)
+            np.minimum.at(nearest, frame[code == own], distance[code == own])
+            limits.append(float(np.quantile(nearest, OVERLAP_FREQUENCY)))
+        portrait.arrays["overlap_distances"] = np.array(limits)
+    counts = np.zeros(frames.n_frames)
+    for own, limit in zip(codes, ruler.arrays["overlap_distances"], strict=True):
+        counts += np.bincount(frame[(code == own) & (distance < limit)], minlength=frames.n_frames)
     portrait.values["overlaps_per_step"] = block_average(counts).estimate
 
 
-def _threshold(found: list[tuple[Int64[Array, "2 pairs"], Array]], pair: tuple[int, ...]) -> float:
-    """Distance below which a pair of these classes comes in :data:`OVERLAP_FREQUENCY` of the frames."""
-    nearest = [d[(k[0] == pair[0]) & (k[1] == pair[1])].min(initial=OVERLAP_SEARCH) for k, d in found]
-    return float(np.quantile(nearest, OVERLAP_FREQUENCY))
+def _close_pairs(
+    trajectory: Trajectory, reach: float, bonds: Int64[Array, " bonds"]
+) -> tuple[Int64[Array, " pairs"], Int64[Array, " pairs"], Float64[Array, " pairs"]]:
+    """Frame, classes and distance of every pair of beads that is near and not bonded.
+
+    The lower class counts as many times as there are classes, the higher once; bonds are numbered likewise by beads.
+    """
+    kind, n_kinds = trajectory.system.particle_type, len(trajectory.system.type_names)
+    parts = []
+    for k, (i, j, distances) in enumerate(neighbors(trajectory, reach)):
+        free = (i < j) & ~np.isin(i * trajectory.system.n_particles + j, bonds)
+        first, second = np.sort(np.stack([kind[i[free]], kind[j[free]]]), axis=0)
+        parts.append((np.full(len(first), k), first * n_kinds + second, distances[free]))
+    frame, code, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return frame, code, distance
