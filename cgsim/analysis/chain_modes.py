@@ -7,7 +7,14 @@ from cgsim.analysis.motion import MAX_BYTES
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
 from cgsim.observables.dynamics import sample_lags
-from cgsim.observables.rouse import ModeRelaxation, mode_relaxation, rouse_modes
+from cgsim.observables.rouse import (
+    ModeRelaxation,
+    ModeSums,
+    merge_mode_sums,
+    mode_relaxation,
+    mode_sums,
+    rouse_modes,
+)
 from cgsim.trajectory import Trajectory
 from cgsim.typing import Array, Float64, Int64
 
@@ -25,12 +32,10 @@ def chain_results(source: Source, species: Species, n_modes: int) -> tuple[list[
     if len(lengths) > 1 and n_modes > 0:
         notes.append(f"{source.path}: no Rouse modes of {species.name}: backbones of {min(lengths)} to {max(lengths)}")
         n_modes = 0
-    series = _vectors(source, species, n_modes)
-    ends = mode_relaxation(series[:, :, 0])
+    ends, *modes = [mode_relaxation(sums) for sums in _sums(source, species, n_modes)]
     figures = [_time(source, species, "end_to_end_relaxation_time", "stretched exponential", ends)]
     curves = [_autocorrelation(source, species, ends)]
-    if n_modes:
-        modes = [mode_relaxation(series[:, :, 1 + p]) for p in range(n_modes)]
+    if modes:
         span = (0.0, source.duration)
         figures.append(_time(source, species, "rouse_relaxation_time", "mode 1", modes[0]))
         squared = f"{source.units.length}2"
@@ -39,25 +44,25 @@ def chain_results(source: Source, species: Species, n_modes: int) -> tuple[list[
     return figures, curves, notes
 
 
-def _vectors(source: Source, species: Species, n_modes: int) -> Float64[Array, "frames chains vectors 3"]:
-    """End-to-end vector and modes of every chain, in every frame; some chains at a time."""
-    result = np.empty((source.n_frames, species.n_molecules, 1 + n_modes, 3))
-    size = max(len(path) for path in species.backbones)
-    paths = np.array([np.resize(path, size) for path in species.backbones])  # only equal ones are used as a whole
-    at = 0
-    for piece in source.chunks():
-        here = slice(at, at + piece.n_frames)
-        at += piece.n_frames
-        some = max(1, MAX_BYTES // (4 * 24 * piece.n_frames * size))
-        for first in range(0, len(paths), some):
-            own = slice(first, first + some)
-            last = np.array([path[-1] for path in species.backbones[own]])
-            ends = [_whole(piece, which) for which in (paths[own, 0], last)]
-            result[here, own, 0] = ends[1] - ends[0]
-            if n_modes:
-                positions = _whole(piece, paths[own].ravel()).reshape(piece.n_frames, -1, size, 3)
-                result[here, own, 1:] = rouse_modes(positions, n_modes)
-    return result
+def _sums(source: Source, species: Species, n_modes: int) -> list[ModeSums]:
+    """Sums of the end-to-end vector and of every mode, over all chains, as many at a time as fit into memory."""
+    n, length = source.n_frames, len(species.backbones[0])
+    at_once = max(1, MAX_BYTES // (24 * n * (1 + n_modes)))
+    parts: list[list[ModeSums]] = []
+    for first in range(0, species.n_molecules, at_once):
+        chains = species.backbones[first : first + at_once]
+        ends = np.array([[path[0], path[-1]] for path in chains])
+        vectors = np.empty((n, len(chains), 1 + n_modes, 3))
+        at = 0
+        for piece in source.chunks():
+            here = slice(at, at + piece.n_frames)
+            at += piece.n_frames
+            vectors[here, :, 0] = _whole(piece, ends[:, 1]) - _whole(piece, ends[:, 0])
+            if n_modes:  # backbones are of one length
+                positions = _whole(piece, np.concatenate(chains)).reshape(piece.n_frames, len(chains), length, 3)
+                vectors[here, :, 1:] = rouse_modes(positions, n_modes)
+        parts.append([mode_sums(vectors[:, :, k]) for k in range(1 + n_modes)])
+    return [merge_mode_sums(list(same)) for same in zip(*parts, strict=True)]
 
 
 def _whole(piece: Trajectory, particles: Int64[Array, " chosen"]) -> Float64[Array, "frames chosen 3"]:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import fft, optimize, special
 
-from cgsim.observables.dynamics import autocorrelation, integrated_relaxation_time
+from cgsim.observables.dynamics import integrated_relaxation_time
 from cgsim.observables.statistics import Estimate
-from cgsim.typing import Array, Float64
+from cgsim.typing import Array, Bool, Float64
 
 N_GROUPS = 16  # at most so many groups of chains are left out in turn
 FITTED_DOWN_TO = 0.1  # of a correlation: below it noise is as large as what is left
@@ -56,47 +56,67 @@ class ModeRelaxation:
     has_decayed: bool
 
 
-def mode_relaxation(vectors: Float64[Array, "frames chains 3"]) -> ModeRelaxation:
-    """Amplitude and relaxation of a vector of each chain whose mean is zero: a Rouse mode, or end to end.
+@dataclass(frozen=True)
+class ModeSums:
+    """Products of a vector of each chain with itself later, in groups of chains and axes.
+
+    Attributes:
+        products: [groups, lags], length^2, sums over the group of the mean x(t) x(t + lag); lags 0 to half the frames.
+        sizes: [groups], number of chains times axes in each.
+        n_frames: number of frames.
+    """
+
+    products: Float64[Array, "groups lags"]
+    sizes: Float64[Array, " groups"]
+    n_frames: int
+
+
+def mode_sums(vectors: Float64[Array, "frames chains 3"]) -> ModeSums:
+    """Sum up a vector of each chain whose mean is zero: a Rouse mode, or end to end."""
+    n = len(vectors)
+    series = vectors.reshape(n, -1).T
+    group = np.arange(len(series)) % N_GROUPS
+    products = np.zeros((N_GROUPS, max(1, n // 2) + 1))
+    size = fft.next_fast_len(2 * n, real=True)
+    for k in range(N_GROUPS):
+        transform = fft.rfft(series[group == k], n=size, axis=-1)
+        power = (transform.real**2 + transform.imag**2).sum(axis=0)
+        products[k] = fft.irfft(power, n=size)[: products.shape[1]] / np.arange(n, n - products.shape[1], -1)
+    return ModeSums(products, np.bincount(group, minlength=N_GROUPS).astype(np.float64), n)
+
+
+def merge_mode_sums(parts: list[ModeSums]) -> ModeSums:
+    """Put together what was summed up for different chains."""
+    products, sizes = np.sum([p.products for p in parts], axis=0), np.sum([p.sizes for p in parts], axis=0)
+    return ModeSums(products, sizes, parts[0].n_frames)
+
+
+def mode_relaxation(sums: ModeSums) -> ModeRelaxation:
+    """Amplitude and relaxation of a vector of each chain.
 
     C(t) = exp(-(t / tau)^beta) is fitted to the correlation down to 0.1 (Kohlrausch, Williams and Watts; for modes as
     in Kopf et al., above). Errors come from leaving out one group of chains and axes at a time (jackknife): in an
     isotropic liquid the three axes of a chain are independent too.
     """
-    n, chains, axes = vectors.shape
-    series = vectors.reshape(n, chains * axes)
-    groups = [np.asarray(g) for g in np.array_split(np.arange(series.shape[1]), min(N_GROUPS, series.shape[1]))]
-    last = max(1, n // 2)
-    sums = np.stack([_products(series[:, g])[: last + 1] for g in groups])
-    sizes = np.array([len(g) for g in groups], dtype=np.float64)
+    products, sizes = sums.products[sums.sizes > 0], sums.sizes[sums.sizes > 0]
+    n = len(sizes)
 
-    def derive(kept: Array) -> tuple[Array, Array]:
-        mean = sums[kept].sum(axis=0) / sizes[kept].sum()
+    def derive(kept: Bool[Array, " groups"]) -> tuple[Float64[Array, " 3"], Float64[Array, " lags"]]:
+        mean = products[kept].sum(axis=0) / sizes[kept].sum()
         correlation = mean / mean[0] if mean[0] > 0 else np.zeros(len(mean))
         tau, beta = fit_stretched_exponential(correlation)
         return np.array([3.0 * mean[0], tau, beta]), correlation
 
-    everything = np.ones(len(groups), dtype=bool)
-    values, correlation = derive(everything)
-    left_out = []
-    for k in range(len(groups)):
-        kept = everything.copy()
-        kept[k] = False
-        left_out.append(derive(kept)[0])
-    freedom = len(groups) - 1.0
-    scatter = np.sqrt(freedom / len(groups) * np.square(np.array(left_out) - np.mean(left_out, axis=0)).sum(axis=0))
-    amplitude, time, stretching = (Estimate(float(v), float(e), freedom) for v, e in zip(values, scatter, strict=True))
-    whole = autocorrelation(series, np.zeros(series.shape[1]))
-    integrated, _ = integrated_relaxation_time(whole, 1.0, series.shape[1])
-    window = int(np.argmax(correlation < FITTED_DOWN_TO)) if (correlation < FITTED_DOWN_TO).any() else last
+    values, correlation = derive(np.ones(n, dtype=bool))
+    left_out = np.array([derive(np.arange(n) != k)[0] for k in range(n)])
+    scatter = np.sqrt((n - 1.0) / n * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
+    amplitude, time, stretching = (Estimate(float(v), float(e), n - 1.0) for v, e in zip(values, scatter, strict=True))
+    # The correlation is half as long as the run, so each series counts for two of its length.
+    integrated, _ = integrated_relaxation_time(correlation, 1.0, 2 * int(sizes.sum()))
+    below = correlation < FITTED_DOWN_TO
+    window = int(np.argmax(below)) if below.any() else len(correlation) - 1
     has_decayed = bool((correlation < np.exp(-1.0)).any())
     return ModeRelaxation(amplitude, correlation, time, stretching, integrated, window, has_decayed)
-
-
-def _products(series: Float64[Array, "frames series"]) -> Float64[Array, " lags"]:
-    """Sum over the series of the mean of x(t) x(t + lag)."""
-    correlation = autocorrelation(series, np.zeros(series.shape[1]))
-    return np.asarray(correlation * np.square(series).sum() / len(series))
 
 
 def fit_stretched_exponential(correlation: Float64[Array, " lags"]) -> tuple[float, float]:

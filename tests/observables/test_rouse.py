@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic_motion import rouse_chains, rouse_modes_of
 
-from cgsim.observables.rouse import fit_stretched_exponential, mode_relaxation, rouse_modes
+from cgsim.observables.rouse import fit_stretched_exponential, merge_mode_sums, mode_relaxation, mode_sums, rouse_modes
 
 
 @pytest.mark.slow
@@ -15,7 +15,7 @@ def test_amplitudes_and_times_of_a_harmonic_rouse_chain_are_covered_by_their_int
     for seed in range(runs):
         modes = rouse_modes(rouse_chains(1500, 8, n_beads, bond, slowest, seed), 3)
         for p in range(3):
-            found = mode_relaxation(modes[:, :, p])
+            found = mode_relaxation(mode_sums(modes[:, :, p]))
             for name, estimate, exact in (
                 ("amplitude", found.amplitude, amplitude[p]),
                 ("relaxation time", found.time, time[p]),
@@ -46,7 +46,7 @@ def test_first_modes_of_a_long_gaussian_chain_are_rouse_modes() -> None:
     walk = np.cumsum(generator.normal(scale=bond / np.sqrt(3), size=(400, 30, n_beads, 3)), axis=2)
     exact, _ = rouse_modes_of(n_beads, bond, 1.0)
     for p in range(3):
-        found = mode_relaxation(rouse_modes(walk, 3)[:, :, p])
+        found = mode_relaxation(mode_sums(rouse_modes(walk, 3)[:, :, p]))
         assert abs(found.amplitude.value - exact[p]) < 4 * found.amplitude.standard_error
         assert found.time.value < 1.0  # every frame is a new chain
 
@@ -61,11 +61,21 @@ def test_stretched_exponential_is_found_again(tau: float, beta: float) -> None:
 
 def test_what_forgets_at_once_has_no_shape_and_what_never_forgets_no_time() -> None:
     assert fit_stretched_exponential(np.array([1.0, 0.05, 0.0, 0.0, 0.0])) == (pytest.approx(1 / np.log(20)), 1.0)
-    frozen = mode_relaxation(np.broadcast_to(np.random.default_rng(3).normal(size=(1, 5, 3)), (50, 5, 3)).copy())
+    frozen = mode_relaxation(
+        mode_sums(np.broadcast_to(np.random.default_rng(3).normal(size=(1, 5, 3)), (50, 5, 3)).copy())
+    )
     assert not frozen.has_decayed
     assert frozen.time.value > 1000
 
 
+def test_chains_summed_up_in_parts_give_what_all_give() -> None:
+    vectors = rouse_modes(rouse_chains(300, 32, 6, 1.0, 10.0, seed=5), 1)[:, :, 0]
+    whole = mode_relaxation(mode_sums(vectors))
+    parts = mode_relaxation(merge_mode_sums([mode_sums(vectors[:, :16]), mode_sums(vectors[:, 16:])]))
+    assert parts.time.value == pytest.approx(whole.time.value)
+    assert parts.amplitude.standard_error == pytest.approx(whole.amplitude.standard_error)
+
+
 def test_run_that_is_too_short_says_so() -> None:
     modes = rouse_modes(rouse_chains(60, 10, 10, 1.0, 200.0, seed=4), 1)
-    assert not mode_relaxation(modes[:, :, 0]).has_decayed
+    assert not mode_relaxation(mode_sums(modes[:, :, 0])).has_decayed
