@@ -17,6 +17,7 @@ COORDINATES = ("r", "lag", "separation", "contour", "mode", "inverse_temperature
 ERROR = "standard_error"
 SIZE = (4.2, 3.0)  # inches
 MOST_LINES = 12  # of one drawing
+LAWS = ("arrhenius", "vogel_fulcher_tammann")  # columns that are fits to the first ordinate
 LOGARITHMIC = ("msd", "displacement")  # ordinates that are read on two logarithmic scales
 
 
@@ -81,6 +82,9 @@ def _draw(canvas: Any, axes: Any, curves: list[dict[str, Any]]) -> None:
     if tuple(columns[:2]) in MAPS:
         _draw_map(canvas, axes, curves[0], columns)
         return
+    if any(law in columns for law in LAWS):
+        _draw_laws(axes, curves[0], columns)
+        return
     ordinates = _ordinates(columns)
     lines = [line for curve in curves for line in _lines(curve, columns[0], ordinates, many=len(curves) > 1)]
     for line in lines[:MOST_LINES]:
@@ -97,6 +101,18 @@ def _draw(canvas: Any, axes: Any, curves: list[dict[str, Any]]) -> None:
         axes.legend(fontsize=7, frameon=False)
 
 
+def _draw_laws(axes: Any, curve: dict[str, Any], columns: list[str]) -> None:
+    """Points with their errors, and the laws fitted to them."""
+    x, y, error = (_numbers(curve[name]) for name in (columns[0], columns[1], ERROR))
+    axes.errorbar(x, y, np.nan_to_num(error), fmt="o", markersize=3, capsize=2, linewidth=1.0)
+    for law in LAWS:
+        if law in columns:
+            axes.plot(x, _numbers(curve[law]), label=law.replace("_", " "), linewidth=1.0)
+    units = curve.get("units", {})
+    axes.set(xlabel=_axis_label(columns[0], units), ylabel=_axis_label(columns[1], units))
+    axes.legend(fontsize=7, frameon=False)
+
+
 def _draw_map(canvas: Any, axes: Any, curve: dict[str, Any], columns: list[str]) -> None:
     """A matrix in colours, its rows the first coordinate."""
     i, j = (np.array(curve[name], dtype=np.int64) for name in columns[:2])
@@ -104,6 +120,7 @@ def _draw_map(canvas: Any, axes: Any, curve: dict[str, Any], columns: list[str])
     matrix[i, j] = np.array(curve[columns[2]], dtype=np.float64)
     image = axes.imshow(matrix.T, origin="lower", aspect="auto", cmap="viridis")
     canvas.colorbar(image, label=columns[2].replace("_", " "))
+    axes.locator_params(integer=True)
     axes.set(xlabel=columns[0].replace("_", " "), ylabel=columns[1].replace("_", " "))
 
 
