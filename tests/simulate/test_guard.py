@@ -109,3 +109,15 @@ def test_what_is_no_number_is_passed_on_for_the_monitor_to_see():
     drawn[0, 0] = torch.nan
     kept, _ = guard()(drawn, positions, batch)
     torch.testing.assert_close(kept, drawn, equal_nan=True)
+
+
+def test_guard_that_keeps_its_pairs_moves_beads_as_a_new_one_does():
+    present, batch = chains()
+    kept, noise = guard(), torch.Generator().manual_seed(0)
+    for step in range(30):
+        drawn = present + 0.15 * step / 30 * torch.randn(present.shape, generator=noise, dtype=torch.float64)
+        drawn[1] = drawn[0] + 0.4
+        fresh = BeadBatch(**{name: getattr(batch, name) for name in batch.__dataclass_fields__})
+        found, expected = kept(drawn, present, batch), guard()(drawn, present, fresh)
+        assert torch.equal(found[0], expected[0])
+        assert torch.equal(found[1], expected[1])

@@ -1,0 +1,64 @@
+"""A search that is kept finds what a search anew finds, to the bit."""
+
+import numpy as np
+import pytest
+import torch
+from test_neighbors import CELLS
+
+from cgsim.geometry.neighbors import WITHOUT_SKIN, NeighborSearch, neighbor_pairs
+
+BATCH = ("cubic", "open", "triclinic", "flat")
+
+
+def walk(cell: np.ndarray, n: int, n_frames: int, step: float, seed: int) -> torch.Tensor:
+    """Particles that walk through the cell, and are put back into it by whole cells now and then."""
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(size=(1, n, 3)) @ (cell if cell.any() else 9.0 * np.eye(3))
+    positions = start + np.cumsum(rng.normal(scale=step, size=(n_frames, n, 3)), axis=0)
+    return torch.from_numpy(positions + rng.integers(-1, 2, size=(n_frames, n, 3)) @ cell)
+
+
+def equal(one, other) -> bool:
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in ("sender", "receiver", "shifts"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_kept_search_gives_the_pairs_of_a_new_one_bit_for_bit(name, dtype):
+    cell = torch.from_numpy(CELLS[name])[None].to(dtype)
+    frames = walk(CELLS[name], 25, 40, 0.02, seed=1).to(dtype)
+    search = NeighborSearch((25,), cell, 4.0, 0.8)
+    for positions in frames:
+        assert equal(search.pairs(positions), neighbor_pairs(positions, (25,), cell, 4.0))
+    assert search.n_searches < len(frames) / 2
+
+
+def test_kept_search_of_a_batch_is_that_of_a_new_one_even_when_particles_jump():
+    sizes = (12, 7, 9, 5)
+    cells = torch.from_numpy(np.stack([CELLS[name] for name in BATCH]))
+    walks = [walk(CELLS[name], n, 30, 0.02, seed=k) for k, (name, n) in enumerate(zip(BATCH, sizes, strict=True))]
+    frames = torch.cat(walks, dim=1)
+    frames[12:, 3] += 2.5
+    frames[20:, 15] -= 30.0
+    search = NeighborSearch(sizes, cells, 3.0, 0.8)
+    for positions in frames:
+        assert equal(search.pairs(positions), neighbor_pairs(positions, sizes, cells, 3.0))
+    assert WITHOUT_SKIN + 2 <= search.n_searches < 15
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_candidates_hold_all_pairs_for_as_long_as_they_say(name):
+    cell = torch.from_numpy(CELLS[name])[None]
+    positions = walk(CELLS[name], 25, 1, 0.02, seed=2)[0]
+    search = NeighborSearch((25,), cell, 3.0, 2.0)
+    pairs, slack = search.candidates(positions)
+    again, _ = search.candidates(positions + 0.01)
+    assert again.sender is pairs.sender
+    direction = torch.randn(25, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    reached = min(slack, 10.0)
+    moved = positions + 0.999 * reached * direction / direction.norm(dim=-1, keepdim=True)
+    vectors = moved[pairs.sender] + pairs.shifts - moved[pairs.receiver]
+    near = vectors.norm(dim=-1) < 3.0
+    expected = neighbor_pairs(moved, (25,), cell, 3.0)
+    found = sorted(zip(pairs.receiver[near].tolist(), pairs.sender[near].tolist(), strict=True))
+    assert found == sorted(zip(expected.receiver.tolist(), expected.sender.tolist(), strict=True))
