@@ -52,7 +52,7 @@ def assert_covers(hits: dict[tuple[str, float], list[bool]], runs: int, spare: f
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("coefficients", "frames", "rattle", "runs"),
-    [(OPPOSED, 400, 0.0, 200), (PAIRED, 400, 0.0, 200), (PAIRED, 2000, 2.0, 100)],
+    [(OPPOSED, 400, 0.0, 200), (PAIRED, 400, 0.0, 120), (PAIRED, 2000, 2.0, 100)],
     ids=["opposed", "paired", "rattling"],
 )
 def test_intervals_of_onsager_coefficients_cover_at_their_rates(
