@@ -40,6 +40,9 @@ def checks(
     allowed = TEMPERATURE_TOLERANCE * settings.temperature + ERRORS * temperature.standard_error
     pieces = [md.read_thermo(folder / f"{PRODUCE}-{index:05d}") for index in range(n_segments)]
     drift = float(np.mean([piece.drift for piece in pieces])) * 1e3 / system.n_particles
+    pressure = {}
+    if np.isfinite(production.pressure).all():
+        pressure = {"pressure": {"passed": True, **_record(block_average(production.pressure).estimate, "bar")}}
     return {
         "density": _density(read_stage(folder, by_name[DENSITY], 1, md), system),
         "temperature": {
@@ -52,7 +55,7 @@ def checks(
             "value": _rounded(drift),
             "unit": "kJ/mol/ns/atom",
         },
-        "pressure": {**_record(block_average(production.pressure).estimate, "bar"), "passed": True},
+        **pressure,
     }
 
 

@@ -1,5 +1,6 @@
 """A run folder: built once, from the SMILES to the engine's inputs, and taken as it is from then on."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from typing import Any
 from cgsim import __version__
 from cgsim.errors import InputError
 from cgsim.reference.electrolyte.build import build_electrolyte, chain_plan
+from cgsim.reference.electrolyte.gromacs_topology import gromacs_topology
 from cgsim.reference.electrolyte.ions import find_salt
 from cgsim.reference.electrolyte.packing import find_packmol, pack
 from cgsim.reference.electrolyte.protocol import INPUTS, START, parts, seed_sequence, stages
@@ -103,7 +105,7 @@ def provenance(documents: dict[str, Any], settings: ElectrolyteSettings, md: MdE
         "cgsim": __version__,
         "engine": md.engine.version,
         "temperature": settings.temperature,
-        "force_field": documents["electrolyte"]["force_field"],
+        **{key: documents["electrolyte"][key] for key in ("force_field", "charge_source", "parameters_sha256")},
         "settings": settings.model_dump(mode="json"),
     }
 
@@ -143,6 +145,7 @@ def describe(electrolyte: Electrolyte) -> dict[str, Any]:
         "charge_scale": electrolyte.charge_scale,
         "charge_source": electrolyte.charge_source,
         "force_field": FORCE_FIELD,
+        "parameters_sha256": hashlib.sha256(gromacs_topology(electrolyte).encode()).hexdigest(),
         "warnings": list(electrolyte.warnings),
     }
 

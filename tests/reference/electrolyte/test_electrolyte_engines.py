@@ -29,7 +29,7 @@ protocol:
   {heat: 1 ps, compress: 12 ps, relax: 3 ps, cool: 1 ps, density: 4 ps, settle: 1 ps, segment: 2 ps, cutoff: 6.0}
 """
 N_FRAMES = 9
-ENGINES = ("gromacs", "lammps")
+ENGINES = ("gromacs", "lammps", "openmm")
 
 
 @pytest.fixture(params=ENGINES)
@@ -112,7 +112,7 @@ def test_a_run_killed_in_the_middle_goes_on_and_ends_with_the_same_number_of_fra
     # A part whose start is damaged stops with one line, and what was good is kept.
     folder = tmp_path / "work" / "out"
     shutil.rmtree(segment_folder(folder, 4))
-    for state in ("state.cpt", "state.restart"):
+    for state in ("state.cpt", "state.restart", "state.xml"):
         if (segment_folder(folder, 3) / state).is_file():
             os.truncate(segment_folder(folder, 3) / state, 1000)
     failed = run_apart(tmp_path, *command(tmp_path, engine, "10 ps"))
