@@ -24,21 +24,30 @@ ROLES = ("li", "anion", "polymer")
 MSD = "log10_msd400"
 TIME = 1200.0  # ps of the rollouts: after equilibration still more than twice the lag that is compared
 LEAST = 2
+HYDROGEN = 1
+REACH = 2  # bonds
 
 
 def polymer_key(atoms: System) -> str:
-    """What a polymer is made of: shares of the kinds of atoms of its chains, whatever their length and the salt.
+    """What a polymer is: the surroundings of its heavy atoms, two bonds far, that are no chain ends.
 
-    Systems of one polymer at several concentrations, or with other chain lengths, have nearly the same key.
+    The same for any length of the chains and any amount of salt. Surroundings that occur no more than twice a chain
+    count as those of its ends.
     """
-    charges = molecule_charges(atoms)
-    neutral = np.abs(charges[atoms.molecule_id]) < NEUTRAL
-    types = np.array(atom_types(atoms))[neutral]
-    inside = atoms.degree[neutral] > 1
-    chosen = types[inside] if inside.any() else types
-    counts = Counter(str(t) for t in chosen)
-    total = sum(counts.values())
-    return " ".join(f"{name}:{round(10 * n / total)}" for name, n in sorted(counts.items()) if round(10 * n / total))
+    neutral = np.abs(molecule_charges(atoms)) < NEUTRAL
+    inside = neutral[atoms.molecule_id]
+    labels = atom_types(atoms)
+    partners: list[list[int]] = [[] for _ in labels]
+    for i, j in atoms.bond_index.T.tolist():
+        partners[i].append(j)
+        partners[j].append(i)
+    for _ in range(REACH):
+        labels = [f"{own}({','.join(sorted(labels[j] for j in partners[i]))})" for i, own in enumerate(labels)]
+    heavy = np.flatnonzero(inside & (atoms.atomic_numbers != HYDROGEN))
+    counts = Counter(labels[i] for i in heavy)
+    n_chains = len(np.unique(atoms.molecule_id[heavy]))
+    key = sorted(label for label, n in counts.items() if n > 2 * n_chains)
+    return " ".join(key or sorted(counts))
 
 
 def leave_one_out(benchmark: Benchmark, config: Path, overrides: list[str], n_seeds: int) -> list[Row]:
