@@ -85,7 +85,8 @@ def prepare(folder: Path, settings: ElectrolyteSettings, md: MdEngine) -> tuple[
     """
     if not (folder / SETTINGS_FILE).is_file():
         partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        for left_by_a_killed_run in folder.parent.glob(f".{folder.name}.*.partial"):
+            shutil.rmtree(left_by_a_killed_run, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
             _build(partial, settings, md)

@@ -109,7 +109,10 @@ def run_parts(
             if code != 0:
                 raise InputError(_failure(name, scratch, part, settings, md, code))
             check_part(name, scratch, part, system, settings, md)
-            scratch.rename(target)
+            if target.is_dir():  # another process was faster; both computed the same
+                shutil.rmtree(scratch, ignore_errors=True)
+            else:
+                scratch.rename(target)
             seconds = time.monotonic() - started
         before = part.folder
         yield PartDone(name, part.folder, part.stage.time, seconds)
