@@ -111,5 +111,5 @@ def test_kinisi_gives_the_same_diffusivity_with_an_interval_of_like_width(
     # The same data: they may differ by what each leaves out, but not by more than either error alone.
     assert abs(ours.value - theirs) < max(ours.standard_error, spread)
     # Ours rests on the scatter of 15 ions, so its width is known to 19 %; kinisi's takes displacements that overlap for
-    # as good as one, which makes it sqrt(3 / 2) too wide for a random walk (docs/evidence/dynamics.py).
+    # as good as one and is a tenth wider for random walks (docs/evidence/dynamics.py): 0.9 within three times 19 %.
     assert 0.4 < ratio < 1.6
