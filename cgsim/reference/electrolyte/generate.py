@@ -12,6 +12,7 @@ from threading import Condition, Event
 from typing import Any
 
 from cgsim import __version__
+from cgsim.errors import InputError
 from cgsim.reference.electrolyte.measure import checks, reference_values, torsion_profiles
 from cgsim.reference.electrolyte.prepare import check_start, prepare
 from cgsim.reference.electrolyte.protocol import parts
@@ -108,10 +109,10 @@ def generate_electrolytes(
         processes: engines running at a time.
 
     Raises:
-        InputError: if a run was begun with other settings, or a run failed; the other systems are finished first.
+        InputError: before any work, if something cannot be built or a run was begun with other settings; if a run
+            failed, once the other systems are finished.
     """
-    for name, settings in systems.items():
-        check_start(work / name, settings, engines[name])
+    _check(systems, output, work, engines)
     output.mkdir(parents=True, exist_ok=True)
     queue = _Queue(systems, work)
     events: SimpleQueue[PartDone | SystemDone | BaseException | None] = SimpleQueue()
@@ -153,6 +154,15 @@ def generate_electrolytes(
             pool.shutdown(cancel_futures=True)
     if failures:
         raise failures[0]
+
+
+def _check(systems: dict[str, ElectrolyteSettings], output: Path, work: Path, engines: dict[str, MdEngine]) -> None:
+    """Refuse what can be refused before any work."""
+    for place in (output, work):
+        if place.exists() and not place.is_dir():
+            raise InputError(f"{place}: is a file, expected the name of a folder")
+    for name, settings in systems.items():
+        check_start(work / name, settings, engines[name])
 
 
 def _finish(

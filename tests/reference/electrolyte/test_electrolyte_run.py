@@ -178,3 +178,10 @@ def test_what_cannot_be_built_is_one_line_and_leaves_nothing(tmp_path, changes, 
         generate(tmp_path, FakeMd(tmp_path / "calls"), {"peo": small(**changes)})
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.glob("work/*"))
+
+
+def test_a_file_where_the_stores_shall_go_is_refused(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InputError, match="out: is a file, expected the name of a folder"):
+        generate(tmp_path, FakeMd(tmp_path / "calls"), {"peo": small()})
+    assert (tmp_path / "out").read_text() == "mine"

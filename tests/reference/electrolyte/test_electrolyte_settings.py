@@ -1,5 +1,8 @@
 """Settings of electrolytes: what they refuse, the stages they make, and packing."""
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 from commands import run_here
@@ -10,9 +13,11 @@ from cgsim.errors import InputError
 from cgsim.reference.electrolyte.build import build_electrolyte
 from cgsim.reference.electrolyte.packing import TOLERANCE, find_packmol, pack
 from cgsim.reference.electrolyte.protocol import parts, stages
+from cgsim.reference.electrolyte.repeat_unit import parse_unit
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.units import AVOGADRO_PER_MOL
 
+CONFIGS = Path(__file__).parents[3] / "configs" / "generate"
 PEO = {"smiles": "*OCC*"}
 
 
@@ -122,3 +127,40 @@ def test_only_names_systems_of_the_set(monkeypatch, tmp_path, capsys):
     arguments = ["generate", "electrolyte", "--config", tmp_path / "set.yaml", "--only", "PEOO", "-o", tmp_path / "out"]
     assert run_here(monkeypatch, *arguments) == 2
     assert "--only PEOO: no such system; did you mean 'PEO'" in capsys.readouterr().err
+
+
+def shipped(name):
+    return load_systems(CONFIGS / f"spe-450K-{name}.yaml", {}, "")
+
+
+def test_test_polymers_of_spe_450k_are_unseen_and_have_a_second_start():
+    seen, tested = (
+        {(parse_unit(s.smiles).key, s.molality) for s in shipped(name).values()} for name in ("train", "test")
+    )
+    polymers = {polymer for polymer, _ in seen}
+    unseen = {polymer for polymer, _ in tested} - polymers
+    assert len(polymers) >= 12
+    assert len(unseen) >= 5
+    assert not tested & seen
+    assert len({p for p, _ in tested} & polymers) == 1  # of which the concentration is unseen
+    starts = {}
+    for system in shipped("test").values():
+        starts.setdefault((system.smiles, system.molality), {})[system.start] = system.n_segments * system.segment
+    assert set(map(tuple, (lengths.items() for lengths in starts.values()))) == {((1, 6000.0), (2, 3000.0))}
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_array_job_finds_the_systems_of_a_set(name, tmp_path):
+    config = CONFIGS / f"spe-450K-{name}.yaml"
+    fake = tmp_path / "cgsim"
+    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.chmod(0o755)
+    found = []
+    for task in range(len(shipped(name))):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": str(task)}
+        done = subprocess.run(
+            ["bash", CONFIGS / "slurm-array.sh", config], env=environment, capture_output=True, text=True
+        )
+        words = done.stdout.split()
+        found.append(words[words.index("--only") + 1])
+    assert found == list(shipped(name))
