@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from cgsim.beads import BeadStore, open_beads
 from cgsim.checkpoint import TrainedModel
+from cgsim.errors import InputError
 from cgsim.graph import BeadBatch
 from cgsim.models.execution import Execution, is_out_of_memory
 from cgsim.models.inputs import SystemInputs, make_batch

@@ -1,59 +1,125 @@
-"""One call of the dynamics network, and what it is made of, against the matrix rate of the machine."""
+"""One call of the dynamics network, however it is run, against the matrix products in it."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from cgsim.benchmark.rows import Row
 from cgsim.benchmark.speed.record import speed_row
-from cgsim.benchmark.speed.systems import Setting, copies_of
+from cgsim.benchmark.speed.systems import Setting
 from cgsim.benchmark.speed.timing import alternate
+from cgsim.benchmark.speed.written_plainly import WrittenPlainly
 from cgsim.graph import BeadBatch, build_graph
+from cgsim.models.execution import Execution
+from cgsim.models.message_passing import MessagePassingBody
 from cgsim.models.model import CoarseGrainedModel
+from cgsim.models.network import FeatureSizes, set_execution
 from cgsim.simulate.rollout import RolloutState
 from cgsim.typing import Tensor
 
-
-def matrix_products(model: nn.Module, call: "Call") -> list[tuple[int, int, int]]:
-    """Shapes (rows, in, out) of all matrix products of one call, as its linear layers see them."""
-    shapes: list[tuple[int, int, int]] = []
-
-    def record(layer: nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
-        assert isinstance(layer, nn.Linear)
-        shapes.append((inputs[0].numel() // layer.in_features, layer.in_features, layer.out_features))
-
-    hooks = [layer.register_forward_hook(record) for layer in model.modules() if isinstance(layer, nn.Linear)]
-    call()
-    for hook in hooks:
-        hook.remove()
-    return shapes
+WAYS = {
+    "eager float32": Execution(),
+    "compiled float32": Execution(compile=True),
+    "eager bfloat16": Execution(precision="bfloat16"),
+    "compiled bfloat16": Execution(compile=True, precision="bfloat16"),
+}
+PLAINLY, MATRICES = "written plainly, float32", "matrix products only, "
 
 
+@dataclass(frozen=True)
 class Call:
-    """One call of the dynamics network on a fixed configuration."""
+    """One call of the dynamics network on a fixed configuration, in some way."""
 
-    def __init__(self, model: CoarseGrainedModel, batch: BeadBatch, state: RolloutState) -> None:
-        self.model, self.batch = model, batch
-        self.history = batch.at_rest(state.history(model.settings.history_offsets, batch))
-        self.graph = build_graph(self.history[:, -1], batch, model.settings.dynamics.cutoff)
+    model: CoarseGrainedModel
+    batch: BeadBatch
+    state: RolloutState
+    execution: Execution
+
+    def __post_init__(self) -> None:
+        """Prepare all that is not the call itself."""
+        offsets, cutoff = self.model.settings.history_offsets, self.model.settings.dynamics.cutoff
+        history = self.batch.at_rest(self.state.history(offsets, self.batch))
+        object.__setattr__(self, "_inputs", (self.batch, history, build_graph(history[:, -1], self.batch, cutoff)))
 
     @torch.no_grad()
     def __call__(self) -> None:
         """Call it."""
-        self.model.dynamics(self.batch, self.history, self.graph)
+        set_execution(self.model, self.execution)
+        self.model.dynamics(*self._inputs)  # type: ignore[attr-defined]
 
 
-def measure_calls(setting: Setting, system: str, n_copies: int, rounds: int) -> list[Row]:
-    """Time of a call, and of the matrix products in it."""
-    call = Call(setting.model, *copies_of(setting, n_copies))
-    shapes = matrix_products(setting.model.dynamics, call)
-    operands = [
-        (torch.randn(rows, n_in, device=setting.device), torch.randn(n_in, n_out, device=setting.device))
-        for rows, n_in, n_out in shapes
-    ]
-    times = alternate({"call": call, "matrices": lambda: [a @ b for a, b in operands]}, rounds, setting.device)
+def measure_calls(
+    setting: Setting, where: tuple[BeadBatch, RolloutState], system: str, rounds: int, ways: dict[str, Execution]
+) -> list[Row]:
+    """Time of a call in some ways, and of the matrix products in it; for the plain network also written plainly."""
+    model, device = setting.model, setting.device
+    cases = {name: Call(model, *where, way) for name, way in ways.items()}
+    shapes = matrix_products(cases["eager float32"])
+    body = model.dynamics.body
+    everything = dict(cases)
+    for dtype in (torch.float32, torch.bfloat16):
+        everything[MATRICES + str(dtype).removeprefix("torch.")] = Products(shapes, dtype, device)
+    if isinstance(body, MessagePassingBody):
+        everything[PLAINLY] = Call(with_body(setting, WrittenPlainly(sizes_of(model), model.settings.dynamics.network)),
+                                   *where, Execution())  # fmt: skip
+    times = alternate(everything, rounds, device)
     flop = sum(2.0 * a * b * c for a, b, c in shapes)
-    return [
-        speed_row(system, "eager float32", "network call, ms", times["call"].times(1e3)),
-        speed_row(system, "matrix products", "time, ms", times["matrices"].times(1e3)),
-        speed_row(system, "eager float32", "GFLOP/s", 1e-9 * flop / times["call"].value),
-    ]
+    rows = []
+    for name in everything:
+        rows.append(speed_row(system, name, "time of a call, ms", times[name].times(1e3)))
+        rows.append(speed_row(system, name, "GFLOP/s", times.rate(name, 1e-9 * flop)))
+    for name in cases:
+        rows.append(
+            speed_row(system, name, "call / its float32 matrix products", times.ratio(name, MATRICES + "float32"))
+        )
+        rows.append(speed_row(system, name, "eager float32 call / call", times.ratio("eager float32", name)))
+    if PLAINLY in everything:
+        rows += [speed_row(system, name, "call written plainly / call", times.ratio(PLAINLY, name)) for name in cases]
+    return rows
+
+
+class Products:
+    """The matrix products of a call, on nothing else than matrices."""
+
+    def __init__(self, shapes: list[tuple[int, int, int]], dtype: torch.dtype, device: torch.device) -> None:
+        self.operands = [
+            (torch.randn(n, a, device=device, dtype=dtype), torch.randn(a, b, device=device, dtype=dtype))
+            for n, a, b in shapes
+        ]
+
+    def __call__(self) -> None:
+        """Multiply."""
+        for left, right in self.operands:
+            left @ right
+
+
+def matrix_products(call: Call) -> list[tuple[int, int, int]]:
+    """Shapes (rows, in, out) of all matrix products of one call."""
+    shapes: list[tuple[int, int, int]] = []
+    multiply = nn.functional.linear
+
+    def record(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        shapes.append((values.numel() // weight.shape[1], weight.shape[1], weight.shape[0]))
+        return multiply(values, weight, bias)
+
+    nn.functional.linear = record
+    try:
+        call()
+    finally:
+        nn.functional.linear = multiply
+    return shapes
+
+
+def sizes_of(model: CoarseGrainedModel) -> FeatureSizes:
+    """Inputs of the dynamics network."""
+    settings = model.settings
+    scalars = settings.embedding.size + len(model.scales.class_names) + 1
+    return FeatureSizes(scalars, settings.n_history - 1, 1, 1)
+
+
+def with_body(setting: Setting, body: nn.Module) -> CoarseGrainedModel:
+    """A copy of the model with another body of the dynamics network."""
+    model = setting.with_model(setting.model.settings, setting.sampler).model
+    model.dynamics.body = body.to(setting.device)
+    return model

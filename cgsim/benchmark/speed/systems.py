@@ -4,13 +4,14 @@ Positions are real; weights are those of an untrained network, whose time is tha
 as training finds them, so that a rollout leaves the structure as it is and the guard has little to do.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from cgsim.beads import open_beads
-from cgsim.config import Experiment, load_experiment
+from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.geometry import wrap
 from cgsim.graph import BeadBatch
@@ -75,9 +76,10 @@ def import_electrolyte(folder: Path) -> Path:
     return store
 
 
-def load_setting(config: Path, store: Path, device: torch.device) -> Setting:
+def load_setting(config: Path, store: Path, device: torch.device, changes: list[str]) -> Setting:
     """A model of an experiment's architecture, untrained, and a store to start from."""
-    experiment = load_experiment(config, [f'data.train=["{store}"]', "data.validation=[]"])
+    data_settings = [f'data.train=["{store}"]', "data.validation=[]"]
+    experiment = load_experiment(config, [*data_settings, *changes])
     plan = experiment.plan()
     data = load_training_set(plan.train, [], plan.mapping, plan.model)
     beads = open_beads(store, plan.mapping)
@@ -88,11 +90,6 @@ def load_setting(config: Path, store: Path, device: torch.device) -> Setting:
     unwrapped = torch.from_numpy(frames.unwrapped_positions)
     model = untrained(plan.model, data, device)
     return Setting(model, experiment.sampler, data, data.inputs(data.train)[0], unwrapped)
-
-
-def settings_of(config: Path) -> Experiment:
-    """An experiment as it stands in its file."""
-    return load_experiment(config, [])
 
 
 def untrained(settings: ModelSettings, data: TrainingSet, device: torch.device) -> CoarseGrainedModel:
@@ -135,15 +132,10 @@ def tiled(setting: Setting, tiles: tuple[int, int, int]) -> tuple[BeadBatch, Rol
 
 def tiles_for(n_beads: int, n_small: int) -> tuple[int, int, int]:
     """Tiles along each lattice vector that give at least so many beads, as cubic as can be."""
-    best = (1, 1, max(1, -(-n_beads // n_small)))
-    for a in range(1, 200):
-        if a**3 * n_small > 8 * n_beads:
-            break
-        for b in (a, a + 1):
-            c = max(b, -(-n_beads // (n_small * a * b)))
-            if c <= 2 * a and a * b * c < 1.15 * best[0] * best[1] * best[2]:
-                best = (a, b, c)
-    return best
+    needed = -(-n_beads // n_small)
+    a = math.ceil(needed ** (1 / 3) - 1e-9)
+    b = math.ceil((needed / a) ** 0.5 - 1e-9)
+    return a, b, -(-needed // (a * b))
 
 
 def _state(unwrapped: Tensor, cell: Tensor, device: torch.device) -> RolloutState:

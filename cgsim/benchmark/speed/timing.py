@@ -1,4 +1,8 @@
-"""Medians of alternating runs: what is compared is measured in the same minute, round after round."""
+"""Medians of alternating runs: what is compared is measured in the same minute, round after round.
+
+With one thread on a CPU the clock is that of the process, so that other programs on the machine do not count; it then
+shows what a wall clock would on a machine at rest. With several threads, or on a GPU, it is the wall clock.
+"""
 
 import statistics
 import time
@@ -48,6 +52,10 @@ class Alternation:
     def __getitem__(self, name: str) -> Timing:
         return Timing.of(self.seconds[name])
 
+    def rate(self, name: str, amount: float) -> Timing:
+        """An amount of work over the seconds it took."""
+        return Timing.of([amount / s for s in self.seconds[name]])
+
     def ratio(self, numerator: str, denominator: str) -> Timing:
         """Ratio of two cases, taken round by round: what slows the machine for both drops out."""
         pairs = zip(self.seconds[numerator], self.seconds[denominator], strict=True)
@@ -72,15 +80,19 @@ def alternate(cases: dict[str, Case], rounds: int, device: torch.device, *, shor
 
 def timed(case: Case, number: int, device: torch.device) -> float:
     """Seconds of one call, averaged over ``number`` of them; all work of the device included."""
-    wait(device)
-    begun = time.perf_counter()
+    begun = seconds_now(device)
     for _ in range(number):
         case()
-    wait(device)
-    return (time.perf_counter() - begun) / number
+    return (seconds_now(device) - begun) / number
 
 
-def wait(device: torch.device) -> None:
-    """Let a device finish what it was given."""
+def has_own_clock(device: torch.device) -> bool:
+    """Whether time is that of this process, and not the wall clock's."""
+    return device.type == "cpu" and torch.get_num_threads() == 1
+
+
+def seconds_now(device: torch.device) -> float:
+    """The clock, after the device has finished what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    return time.process_time() if has_own_clock(device) else time.perf_counter()
