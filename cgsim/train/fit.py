@@ -19,7 +19,9 @@ from torch.utils.data import DataLoader, Subset
 from cgsim.checkpoint import ModelCard, TrainedModel, TrainingSystem, save_model
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
+from cgsim.models.execution import Execution
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.models.network import set_execution
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.calibrate import calibrate
 from cgsim.train.curves import Curves
@@ -138,7 +140,9 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
     if saved and saved["global_step"] >= plan.training.steps:
         module.load_state_dict(saved["state_dict"])  # finished, but perhaps never saved; averaged where asked for
     else:
+        set_execution(model, plan.training.execution)
         _train(module, _Data(data, plan), record, plan)
+        set_execution(model, Execution())  # what is measured of the finished model is measured as it stands
     figures = {**record.curves.last, "training_seconds": time.perf_counter() - started}
     model.eval()
     card = _card(plan, data, model, figures)

@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
 
+from cgsim.models.execution import Execution
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.model import CoarseGrainedModel
 from cgsim.train.noise import log_spaced, random_rotations
@@ -48,6 +49,7 @@ class TrainingSettings(BaseModel):
         augment_rotations: rotate every window at random; needless for the equivariant network.
         validate_every: steps between validations; also between checkpoints.
         seed: of weights, windows and noise.
+        execution: how the networks are run in training: compiled, or with matrix products in bfloat16.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,7 @@ class TrainingSettings(BaseModel):
     augment_rotations: bool = False
     validate_every: int = Field(default=200, ge=1)
     seed: int = 0
+    execution: Execution = Execution()
 
 
 Batch = tuple[list[int], Tensor, Tensor]
