@@ -7,10 +7,13 @@ from pathlib import Path
 
 import torch
 
+from cgsim.beads import open_beads
 from cgsim.benchmark.data import content_hash
 from cgsim.checkpoint import CARD, WEIGHTS, TrainedModel, load_model
 from cgsim.config import load_experiment
 from cgsim.errors import InputError
+from cgsim.mapping import MappingSettings
+from cgsim.train.data import lag_stride
 from cgsim.train.fit import CHECKPOINT, fit
 
 SHIPPED = Path("models")  # folders of models that have the name of their task in their own: models/chain-0
@@ -95,8 +98,10 @@ def train_models(
     Returns:
         Folders of the models.
     """
+    plain = load_experiment(config, overrides)
+    held_out = _with_lag(validation, plain.mapping, plain.model.lag_time, say)
     data = [f"data.train={json.dumps([str(p) for p in train.values()])}"]
-    data.append(f"data.validation={json.dumps([str(p) for p in validation.values()])}")
+    data.append(f"data.validation={json.dumps([str(p) for p in held_out])}")
     folders = []
     for seed in range(n_seeds):
         experiment = load_experiment(config, [*data, f"training.seed={seed}", *overrides])
@@ -108,3 +113,19 @@ def train_models(
         say(f"{run}: training {experiment.training.steps} steps on {len(train)} trajectories")
         fit(experiment.plan(), run, resume=(run / CHECKPOINT).exists())
     return folders
+
+
+def _with_lag(stores: dict[str, Path], mapping: MappingSettings, lag_time: float, say: Say) -> list[Path]:
+    """Stores saved often enough for a lag; the loss of the others cannot be followed, which costs the model nothing."""
+    found = []
+    for path in stores.values():
+        try:
+            lag_stride(open_beads(path, mapping), lag_time)
+        except InputError:
+            continue
+        found.append(path)
+    if len(found) < len(stores):
+        say(
+            f"{len(stores) - len(found)} validation systems are not saved at the model's lag: no loss is shown for them"
+        )
+    return found
