@@ -112,7 +112,10 @@ class DynamicsNetwork(nn.Module):
         parts = [
             _couple(how, self.pair_readout, self.pair_radial, latents.scalars, *ends.unbind(), length, bonded, scale)
             for ends, length, bonded in zip(
-                pair_index.split(largest, dim=1), lengths.split(largest), is_bond[chosen].split(largest), strict=True
+                torch.split(pair_index, largest, dim=1),
+                torch.split(lengths, largest),
+                torch.split(is_bond[chosen], largest),
+                strict=True,
             )
         ]
         weights = torch.cat(parts) if len(parts) > 1 else parts[0]

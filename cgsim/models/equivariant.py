@@ -74,7 +74,9 @@ class EquivariantLayer(nn.Module):
         """Gates [edges, channels] of what the sender's vectors carry, and of each edge vector."""
         weight, bias = self.vector_gates.weight, self.vector_gates.bias
         rows = weight.view(self.channels, -1, weight.shape[1]).transpose(0, 1).reshape(weight.shape)
-        return F.linear(message, rows, bias.view(self.channels, -1).T.reshape(-1)).split(self.channels, dim=1)
+        return F.linear(message, rows, bias.view(self.channels, -1).T.reshape(-1)).tensor_split(
+            weight.shape[0] // self.channels, dim=1
+        )
 
 
 @Compiled
@@ -104,7 +106,7 @@ def _pass_block(
     receiver: Tensor,
 ) -> tuple[Tensor, Axes]:
     """One round of messages to the nodes of one block; all but ``sent`` and ``vectors`` are of the block only."""
-    latent, channels = scalars.shape[1], layer.channels
+    latent = scalars.shape[1]
     along = [[directions[:, k, x, None] for x in range(3)] for k in range(directions.shape[1])]
     there = [v.index_select(0, sender) for v in vectors]
     here = [v.index_select(0, receiver) for v in own]
@@ -120,7 +122,7 @@ def _pass_block(
         carried.append(total)
     arriving = torch.cat([message, *carried], dim=-1).to(scalars.dtype)
     sums = sum_to_receivers(arriving, receiver, len(scalars)) * scale
-    moved = [v + s for v, s in zip(own, sums[:, latent:].split(channels, dim=1), strict=True)]
+    moved = [v + s for v, s in zip(own, sums[:, latent:].tensor_split(3, dim=1), strict=True)]
     mixed = [layer.mix(v) for v in moved]
     lengths = (mixed[0].square() + mixed[1].square() + mixed[2].square() + EPSILON).sqrt()
     update = layer.update(torch.cat([normed, sums[:, :latent], lengths], dim=-1))
@@ -182,6 +184,7 @@ class EquivariantBody(nn.Module):
             given = given.new_zeros(n, 1, 3)
         vectors: Axes = tuple(self.encode_vectors(given[..., x]) for x in range(3))
         for layer in self.layers:
+            assert isinstance(layer, EquivariantLayer)
             normed = layer.norm(scalars)
             sent, received = layer.from_sender(normed), layer.from_receiver(normed)
             parts = [

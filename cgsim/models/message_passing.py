@@ -106,12 +106,13 @@ class MessagePassingBody(nn.Module):
         n, how = len(features.node_scalars), self.execution
         largest = how.largest_block(features.node_scalars.device, gradients=torch.is_grad_enabled())
         blocks = edge_blocks(features.edge_index, n, largest)
-        nodes = self.encode_nodes(torch.cat([features.node_scalars, features.node_vectors.flatten(1)], dim=-1))
+        nodes: Tensor = self.encode_nodes(torch.cat([features.node_scalars, features.node_vectors.flatten(1)], dim=-1))
         edges = [
             _encode(how, self.encode_edges, features.edge_scalars[b.edges], features.edge_vectors[b.edges])
             for b in blocks
         ]
         for update_edges, update_nodes in zip(self.edge_updates, self.node_updates, strict=True):
+            assert isinstance(update_edges, EdgeMLP)
             sent, received = update_edges.from_sender(nodes), update_edges.from_receiver(nodes)
             parts = []
             for k, b in enumerate(blocks):

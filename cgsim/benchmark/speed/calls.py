@@ -8,7 +8,7 @@ from torch import nn
 from cgsim.benchmark.rows import Row
 from cgsim.benchmark.speed.record import speed_row
 from cgsim.benchmark.speed.systems import Setting
-from cgsim.benchmark.speed.timing import alternate
+from cgsim.benchmark.speed.timing import Case, alternate
 from cgsim.benchmark.speed.written_plainly import WrittenPlainly
 from cgsim.graph import BeadBatch, build_graph
 from cgsim.models.execution import Execution
@@ -57,7 +57,7 @@ def measure_calls(
     cases = {name: Call(model, *where, way) for name, way in ways.items()}
     shapes = matrix_products(cases["eager float32"])
     body = model.dynamics.body
-    everything = dict(cases)
+    everything: dict[str, Case] = dict(cases)
     for dtype in (torch.float32, torch.bfloat16):
         everything[MATRICES + str(dtype).removeprefix("torch.")] = Products(shapes, dtype, device)
     if isinstance(body, MessagePassingBody):
@@ -103,7 +103,7 @@ def matrix_products(call: Call) -> list[tuple[int, int, int]]:
         shapes.append((values.numel() // weight.shape[1], weight.shape[1], weight.shape[0]))
         return multiply(values, weight, bias)
 
-    nn.functional.linear = record
+    nn.functional.linear = record  # type: ignore[assignment]
     try:
         call()
     finally:
@@ -121,5 +121,5 @@ def sizes_of(model: CoarseGrainedModel) -> FeatureSizes:
 def with_body(setting: Setting, body: nn.Module) -> CoarseGrainedModel:
     """A copy of the model with another body of the dynamics network."""
     model = setting.with_model(setting.model.settings, setting.sampler).model
-    model.dynamics.body = body.to(setting.device)
+    model.dynamics.body = body.to(setting.device)  # type: ignore[assignment]
     return model

@@ -42,7 +42,7 @@ class SpeedBenchmark:
     """What to measure.
 
     Attributes:
-        output: folder of ``rows.json`` and ``table.md``.
+        output: folder of ``results.json`` and ``results.md``.
         device: where.
         largest: beads of the largest box.
         repeats: alternating rounds that each median is taken over.
@@ -55,7 +55,7 @@ class SpeedBenchmark:
 
 
 def run_speed(settings: SpeedBenchmark, say: Callable[[str], None]) -> str:
-    """Measure everything, write ``rows.json`` and ``table.md``.
+    """Measure everything, write ``results.json`` and ``results.md``.
 
     Returns:
         The table in Markdown.
@@ -65,7 +65,7 @@ def run_speed(settings: SpeedBenchmark, say: Callable[[str], None]) -> str:
     rows: list[Row] = []
 
     def announce(text: str) -> None:
-        write_rows(rows, settings.output / "rows.json")
+        write_rows(rows, settings.output / "results.json")
         say(f"[{time.perf_counter() - begun:4.0f} s, {time.process_time():4.0f} s of CPU] {text}")
 
     announce("reading the shipped systems")
@@ -97,9 +97,9 @@ def run_speed(settings: SpeedBenchmark, say: Callable[[str], None]) -> str:
     rows += measure_lammps(chains, max(3, rounds // 2), N_CHAINS, ways[COMPILED], COMPILED)
     announce("boxes of all sizes")
     rows += measure_sizes(electrolyte, settings.largest, min(rounds, 5))
-    write_rows(rows, settings.output / "rows.json")
+    write_rows(rows, settings.output / "results.json")
     table = f"{_heading(settings, time.perf_counter() - begun)}\n\n{markdown(rows)}"
-    (settings.output / "table.md").write_text(table)
+    (settings.output / "results.md").write_text(table)
     return table
 
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ def measure_sizes(setting: Setting, largest: int, rounds: int) -> list[Row]:
             call()
         for _ in range(repeats):
             seconds["network call"].append(timed(call, 1, setting.device))
-            seconds["neighbour search"].append(timed(lambda s=search, p=positions: s.pairs(p), 1, setting.device))
+            seconds["neighbour search"].append(timed(partial(search.pairs, positions), 1, setting.device))
         for part, samples in seconds.items():
             rows.append(speed_row(system, "eager float32", f"{part}, us/bead", Timing.of(samples).times(1e6 / n)))
         total = [a + b for a, b in zip(*seconds.values(), strict=True)]

@@ -6,7 +6,7 @@ shows what a wall clock would on a machine at rest. With several threads, or on 
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +62,7 @@ class Alternation:
         return Timing.of([a / b for a, b in pairs])
 
 
-def alternate(cases: dict[str, Case], rounds: int, device: torch.device, *, shortest: float = 0.02) -> Alternation:
+def alternate(cases: Mapping[str, Case], rounds: int, device: torch.device, *, shortest: float = 0.02) -> Alternation:
     """Time some cases in turn; short ones are repeated within a round until they take ``shortest`` seconds.
 
     Every case is run once beforehand: memory is warm and compilation over.

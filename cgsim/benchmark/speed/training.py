@@ -48,7 +48,7 @@ class Trainer:
         set_execution(self.model, self.execution)
         loss = self.module.training_step(batch, 0)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.waited.append((ready - begun) / (seconds_now(self.setting.device) - begun))
 

@@ -18,12 +18,16 @@ class WrittenPlainly(nn.Module):
 
     def __init__(self, sizes: FeatureSizes, settings: NetworkSettings) -> None:
         super().__init__()
-        n, hidden = settings.latent, {"latent": settings.latent, "n_hidden": settings.n_hidden, "norm": True}
+        n = settings.latent
         self.n_vectors = settings.n_vectors
-        self.encode_nodes = mlp(sizes.node_scalars + 3 * sizes.node_vectors, n, **hidden)
-        self.encode_edges = mlp(sizes.edge_scalars + 4 * sizes.edge_vectors, n, **hidden)
-        self.edge_updates = nn.ModuleList(mlp(3 * n, n, **hidden) for _ in range(settings.n_steps))
-        self.node_updates = nn.ModuleList(mlp(2 * n, n, **hidden) for _ in range(settings.n_steps))
+
+        def block(n_in: int) -> nn.Sequential:
+            return mlp(n_in, n, latent=n, n_hidden=settings.n_hidden, norm=True)
+
+        self.encode_nodes = block(sizes.node_scalars + 3 * sizes.node_vectors)
+        self.encode_edges = block(sizes.edge_scalars + 4 * sizes.edge_vectors)
+        self.edge_updates = nn.ModuleList(block(3 * n) for _ in range(settings.n_steps))
+        self.node_updates = nn.ModuleList(block(2 * n) for _ in range(settings.n_steps))
         self.decode_vectors = nn.Linear(n, 3 * settings.n_vectors)
 
     def forward(self, features: GraphFeatures) -> Latents:
