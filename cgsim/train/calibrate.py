@@ -1,5 +1,6 @@
 """Calibration of a trained model on its own training windows; no likelihood says what these numbers should be."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -74,7 +75,7 @@ def _centre_scale(model: CoarseGrainedModel, data: TrainingSet, seed: int) -> fl
         is_open = ~batch.is_periodic[batch.graph_index]
         for k, moved in enumerate((displacement, drawn)):
             squares[k] += float(batch.centre_of_mass(moved)[is_open].square().sum())
-    return (squares[0] / squares[1]) ** 0.5
+    return math.sqrt(squares[0] / squares[1])
 
 
 def _variance_ratio(
