@@ -20,13 +20,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:MDAnalysis"),
 ]
 
-PEO = Path(__file__).parents[2] / "data" / "peo_litfsi_450K"
-
 
 @pytest.fixture(scope="module")
-def peo(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def peo(peo_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Source:
     path = tmp_path_factory.mktemp("peo") / "peo.h5"
-    import_trajectory(PEO / "prod.tpr", [PEO / "prod.xtc"], path, ImportSettings())
+    import_trajectory(peo_files[0], [peo_files[1]], path, ImportSettings())
     return open_source(path)
 
 
@@ -36,8 +34,8 @@ def box(peo: Source) -> Box:
 
 
 @pytest.fixture
-def universe() -> "MDAnalysis.Universe":
-    return MDAnalysis.Universe(PEO / "prod.tpr", PEO / "prod.xtc")
+def universe(peo_files: tuple[Path, Path]) -> "MDAnalysis.Universe":
+    return MDAnalysis.Universe(*peo_files)
 
 
 def species(source: Source, name: str) -> Species:

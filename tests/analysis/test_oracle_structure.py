@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 DATA = Path(__file__).parents[2] / "data"
-PEO, HTP = DATA / "peo_litfsi_450K", DATA / "htp_md"
+HTP = DATA / "htp_md"
 FRAMES = np.arange(0, 1211, 110)  # 12 of the 1,211
 EDGES = np.linspace(0.0, 12.0, 121)
 # Both packages compute distances in single precision. A pair whose distance lies within rounding of an edge may then
@@ -40,9 +40,9 @@ SINGLE = 1e-5  # sums of many coordinates in single precision
 
 
 @pytest.fixture(scope="module")
-def peo(tmp_path_factory: pytest.TempPathFactory) -> Source:
+def peo(peo_files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Source:
     path = tmp_path_factory.mktemp("peo") / "peo.h5"
-    import_trajectory(PEO / "prod.tpr", [PEO / "prod.xtc"], path, ImportSettings())
+    import_trajectory(peo_files[0], [peo_files[1]], path, ImportSettings())
     return open_source(path)
 
 
@@ -55,17 +55,17 @@ def htp(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 @pytest.fixture(scope="module")
-def universe() -> "MDAnalysis.Universe":
+def universe(peo_files: tuple[Path, Path]) -> "MDAnalysis.Universe":
     """The same trajectory as MDAnalysis reads it."""
-    return MDAnalysis.Universe(PEO / "prod.tpr", PEO / "prod.xtc")
+    return MDAnalysis.Universe(*peo_files)
 
 
 @pytest.fixture(scope="module")
-def whole(peo: Source) -> "MDAnalysis.Universe":
+def whole(peo: Source, peo_files: tuple[Path, Path]) -> "MDAnalysis.Universe":
     """The same with chains made whole by MDAnalysis."""
     from MDAnalysis.transformations import unwrap
 
-    found = MDAnalysis.Universe(PEO / "prod.tpr", PEO / "prod.xtc")
+    found = MDAnalysis.Universe(*peo_files)
     found.trajectory.add_transformations(unwrap(found.atoms[species_of(peo)["polymer"].particles]))
     return found
 
