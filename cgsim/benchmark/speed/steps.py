@@ -79,18 +79,17 @@ class Clock:
 
 
 class Stepper:
-    """A rollout that takes one step a call."""
+    """Takes the same step of a rollout again and again, with new random numbers: from where MD has been."""
 
     def __init__(self, setting: Setting, batch: BeadBatch, state: RolloutState, execution: Execution) -> None:
-        self.setting, self.batch, self.execution = setting, batch, execution
+        self.setting, self.batch, self.state, self.execution = setting, batch, state, execution
         self.propagator = setting.propagator()
-        generator = torch.Generator(device=setting.device).manual_seed(0)
-        self.frames = rollout(self.propagator, batch, state, generator)
+        self.generator = torch.Generator(device=setting.device).manual_seed(0)
 
     def __call__(self) -> RolloutFrame:
         """Take a step."""
         set_execution(self.setting.model, self.execution)
-        return next(self.frames)
+        return next(rollout(self.propagator, self.batch, self.state, self.generator))
 
 
 def measure_step(

@@ -1,7 +1,7 @@
 """What is measured: the shipped electrolyte tiled to any size, chains of ten beads, and models of a given architecture.
 
-Positions are real; weights are those of an untrained network, whose time is that of a trained one. Readouts are zero,
-as training finds them, so that a rollout leaves the structure as it is and the guard has little to do.
+Positions are real, and every step is taken from them; weights are those of an untrained network, whose time is that of
+a trained one. Readouts are zero, as training finds them, so that refinement leads back to the mean of the draw.
 """
 
 import math
