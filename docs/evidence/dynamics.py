@@ -127,10 +127,10 @@ def compare(ours: str, theirs: str, frames: int, particles: int) -> None:
 
 def coverage() -> None:
     """How often intervals hold the exact value, and how wide they are, for 15 particles and 300 frames."""
-    rows = {"cgsim": [], "kinisi": []}
+    rows = {"ours": [], "kinisi": []}
     for seed in range(RUNS):
         path = walk(300, 15, 1000 + seed)
-        rows["cgsim"].append(d_cgsim(path))
+        rows["ours"].append(d_cgsim(path))
         rows["kinisi"].append(d_kinisi(path))
     print(f"15 Brownian particles x 300 frames, D = {D}, {RUNS} runs")
     for name, found in rows.items():
