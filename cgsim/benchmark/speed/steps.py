@@ -190,7 +190,7 @@ def measure_sizes(setting: Setting, largest: int, rounds: int) -> list[Row]:
             samples = [timed(stepper, 1, setting.device) for _ in range(3)]
             rows.append(speed_row(system, "eager float32", f"{STEP}, us/bead", Timing.of(samples).times(1e6 / n)))
         used = largest_memory(setting.device) - before
-        rows.append(speed_row(system, "eager float32", "memory, bytes/bead", used / n))
+        rows.append(speed_row(system, "eager float32", "memory, bytes/bead", used / n if used > 0 else float("nan")))
         del batch, state, call, search
     return rows
 
