@@ -31,8 +31,8 @@ class DynamicsSettings(BaseModel):
             x(t+1) - 2 x(t) + x(t-1) of the published model, which continues the last displacement.
         noise: ``independent`` beads (published) or correlated neighbours (``pair``).
         free_centre: the network moves no system as a whole, and refinement leaves its centre of mass where the Gaussian
-            drew it. True of everything on which no outer force acts: the forces within a system cancel, and a uniform
-            friction leaves its centre of mass a free Brownian particle.
+            drew it. For molecules in implicit solvent: the forces within cancel, and a uniform friction without memory
+            leaves the centre of mass a free Brownian particle.
         std_floor: smallest standard deviation of a bead, length.
         cutoff: range of the edges, length; infinite connects every pair of an open system.
     """
@@ -42,7 +42,7 @@ class DynamicsSettings(BaseModel):
     network: NetworkSettings = NetworkSettings()
     target: Literal["displacement", "acceleration"] = "displacement"
     noise: Literal["pair", "independent"] = "pair"
-    free_centre: bool = True
+    free_centre: bool = False
     std_floor: float = Field(default=0.02, ge=0)
     cutoff: PositiveFloat = math.inf
 

@@ -30,7 +30,7 @@ def situation(
     atoms = electrolyte(1, 4, 2)
     settings = ModelSettings(
         lag_time=1.0,
-        dynamics=DynamicsSettings(network=NETWORK, cutoff=6.0, noise=noise),
+        dynamics=DynamicsSettings(network=NETWORK, cutoff=6.0, noise=noise, free_centre=True),
         refiner=RefinerSettings(network=NETWORK, cutoff=6.0) if refined else None,
     )
     model = random_model(settings, [atoms], MAPPING)

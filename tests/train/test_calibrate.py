@@ -27,7 +27,7 @@ def untrained(tmp_path, *, refined: bool) -> tuple[CoarseGrainedModel, TrainingS
         lag_time=0.2,
         history_offsets=(0,),
         embedding=EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4),
-        dynamics=DynamicsSettings(network=NETWORK, noise="independent", std_floor=0.1),
+        dynamics=DynamicsSettings(network=NETWORK, noise="independent", std_floor=0.1, free_centre=True),
         refiner=RefinerSettings(network=NETWORK) if refined else None,
     )
     path = rouse_store(tmp_path / "chain.h5", 4, 1501, interval=0.2)
