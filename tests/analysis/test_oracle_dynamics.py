@@ -16,6 +16,7 @@ MDAnalysis = pytest.importorskip("MDAnalysis")
 kinisi = pytest.importorskip("kinisi")
 pytestmark = [
     pytest.mark.oracle,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of their own modules
     pytest.mark.filterwarnings("ignore::UserWarning:MDAnalysis"),
 ]
@@ -69,7 +70,6 @@ def test_mdanalysis_gives_the_same_displacements_after_unwrapping_by_itself(
         assert ours.msd[lag] == pytest.approx(direct, rel=1e-10)  # double precision
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Li", "TFSI"])
 def test_kinisi_gives_the_same_diffusivity_with_an_interval_of_like_width(
     peo: Source, box: Box, universe: "MDAnalysis.Universe", name: str

@@ -23,6 +23,8 @@ from cgsim.models.model import ModelSettings
 from cgsim.models.network import NetworkSettings
 from cgsim.trajectory.store import TrajectoryStore, write_store
 
+pytestmark = pytest.mark.slow  # whole analyses
+
 INTERVAL = 25.0
 N_BEADS = 40
 SPRINGS = (0.02, 0.03, 0.045, 0.06, 0.08, 0.1)
@@ -160,7 +162,6 @@ def test_settings_that_the_full_mode_trains_with_can_be_read(name):
     assert load_experiment(Path(f"configs/benchmark/{name}.yaml"), []).name == name
 
 
-@pytest.mark.slow
 def test_quick_mode_simulates_with_named_models_and_judges_them(chains, tmp_path, monkeypatch, capsys):
     network = NetworkSettings(latent=8, n_steps=1, n_vectors=2)
     model = ModelSettings(
@@ -187,7 +188,6 @@ def test_quick_mode_simulates_with_named_models_and_judges_them(chains, tmp_path
     assert any(r["metric"] == "stability" and r["system"] == "all" for r in ours)
 
 
-@pytest.mark.slow
 def test_electrolytes_from_atoms_go_through_every_baseline_that_needs_no_training(tmp_path):
     cell = 30.0 * np.eye(3)
     for folder, name, seed in (("train", "a", 0), ("train", "b", 1), ("systems", "c", 2)):

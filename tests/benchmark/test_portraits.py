@@ -15,6 +15,8 @@ from cgsim.benchmark.scoring import Scored, score
 from cgsim.mapping import MappingSettings, partition
 from cgsim.trajectory import Trajectory
 
+pytestmark = pytest.mark.slow  # whole analyses
+
 N_BEADS, SPRING, INTERVAL, N_FRAMES = 6, 3.0, 1.0, 6000
 BOX = 45.0 * np.eye(3)
 

@@ -22,6 +22,8 @@ from cgsim.production import ProductionSettings, simulate
 from cgsim.train.fit import fit
 from cgsim.trajectory.store import TrajectoryStore, write_store
 
+pytestmark = pytest.mark.slow  # whole analyses
+
 SECTIONS = (
     *("summary", "data", "mapping", "training", "rg", "rdf", "msd", "transport", "results"),
     *("health", "speed", "settings", "versions", "reproduce"),
@@ -224,7 +226,6 @@ def test_rollouts_without_manifest_are_shown_by_themselves(run: Path, tmp_path: 
     assert {row["MD"] for row in page.table("Figure")} == {"–"}
 
 
-@pytest.mark.slow
 def test_a_trained_model_is_shown_with_its_data_settings_and_commands(run: Path, tmp_path: Path) -> None:
     settings = {
         "name": "tiny",

@@ -10,6 +10,8 @@ from cgsim.analysis import AnalysisSettings, analyze_files, write_results
 from cgsim.benchmark.report import write_report
 from cgsim.benchmark.report.text import common_exponent, pretty_value
 
+pytestmark = pytest.mark.slow  # whole analyses
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

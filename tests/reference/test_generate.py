@@ -130,6 +130,7 @@ def test_a_torn_bond_is_reported_with_its_moment(finished, tmp_path, monkeypatch
     assert not part_folder(tmp_path / "work" / NAMES[0], 3).exists()
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_goes_on_and_ends_with_the_same_frames(tmp_path):
     lammps()
     arguments = ["--chains", "repeated=1", "--length", "480 tau", "--save-interval", "5 tau", "--work", "work"]
