@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any
@@ -17,6 +15,7 @@ from cgsim.reference.engine import Engine
 from cgsim.reference.figures import ChainFigures, measure_chain
 from cgsim.reference.forcefield import FENE_LENGTH, FENE_STIFFNESS, FORCE_FIELDS
 from cgsim.reference.lammps_input import INPUT_FILES, write_inputs
+from cgsim.reference.pool import Emit, Job, run_side_by_side
 from cgsim.reference.run import PartDone, bond_lengths, part_folder, read_kinetic, read_positions, run_chain
 from cgsim.reference.sequences import Chain, chain_system
 from cgsim.reference.settings import TIMESTEP, ChainSettings, draw_chains
@@ -46,38 +45,18 @@ def generate_chains(
     for chain in chains:
         _prepare(work / chain.name, chain, settings)
     output.mkdir(parents=True, exist_ok=True)
-    events: SimpleQueue[PartDone | ChainFigures | BaseException | None] = SimpleQueue()
-    stop = Event()
 
-    def run(chain: Chain) -> None:
-        try:
+    def job(chain: Chain) -> Job[PartDone | ChainFigures]:
+        def run(emit: Emit[PartDone | ChainFigures], stop: Event) -> None:
             for done in run_chain(work / chain.name, chain, settings, engine, stop):
-                events.put(done)
+                emit(done)
             if not stop.is_set():
-                events.put(_finish(work / chain.name, output / f"{chain.name}.h5", chain, settings, engine))
-        except BaseException as error:
-            events.put(error)
-        events.put(None)
+                emit(_finish(work / chain.name, output / f"{chain.name}.h5", chain, settings, engine))
 
-    failures: list[BaseException] = []
-    with ThreadPoolExecutor(max_workers=processes) as pool:
-        for chain in chains:
-            pool.submit(run, chain)
-        try:
-            n_running = len(chains)
-            while n_running:
-                event = events.get()
-                if event is None:
-                    n_running -= 1
-                elif isinstance(event, BaseException):
-                    failures.append(event)
-                else:
-                    yield event
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-    if failures:
-        raise failures[0]
+        return run
+
+    reports: Iterator[PartDone | ChainFigures] = run_side_by_side([job(chain) for chain in chains], processes)
+    yield from reports
 
 
 def _prepare(folder: Path, chain: Chain, settings: ChainSettings) -> None:

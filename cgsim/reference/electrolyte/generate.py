@@ -4,10 +4,8 @@ import heapq
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from threading import Condition, Event
 from typing import Any
 
@@ -20,6 +18,7 @@ from cgsim.reference.electrolyte.run import MdEngine, PartDone, run_parts
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.store import write_production
 from cgsim.reference.engine import POLL_SECONDS
+from cgsim.reference.pool import Emit, run_side_by_side
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.trajectory.trajectory import System
 
@@ -115,10 +114,8 @@ def generate_electrolytes(
     _check(systems, output, work, engines)
     output.mkdir(parents=True, exist_ok=True)
     queue = _Queue(systems, work)
-    events: SimpleQueue[PartDone | SystemDone | BaseException | None] = SimpleQueue()
-    stop = Event()
 
-    def worker() -> None:
+    def work_off(emit: Emit[PartDone | SystemDone], stop: Event) -> None:
         while (job := queue.take(stop)) is not None:
             is_done = False
             settings, md = systems[job.name], engines[job.name]
@@ -126,34 +123,16 @@ def generate_electrolytes(
             try:
                 system, documents = prepare(folder, settings, md)
                 for done in run_parts(job.name, folder, system, settings, job.n_segments, md, stop):
-                    events.put(done)
+                    emit(done)
                 if not stop.is_set():
-                    events.put(_finish(job, folder, output, system, documents, settings, md))
+                    emit(_finish(job, folder, output, system, documents, settings, md))
                     is_done = True
-            except BaseException as error:
-                events.put(error)
+            except BaseException as error:  # of this system; the others are finished first
+                emit(error)
             queue.leave(job, is_done=is_done)
-        events.put(None)
 
-    failures: list[BaseException] = []
-    with ThreadPoolExecutor(max_workers=processes) as pool:
-        for _ in range(processes):
-            pool.submit(worker)
-        try:
-            n_running = processes
-            while n_running:
-                event = events.get()
-                if event is None:
-                    n_running -= 1
-                elif isinstance(event, BaseException):
-                    failures.append(event)
-                else:
-                    yield event
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-    if failures:
-        raise failures[0]
+    reports: Iterator[PartDone | SystemDone] = run_side_by_side([work_off] * processes, processes)
+    yield from reports
 
 
 def _check(systems: dict[str, ElectrolyteSettings], output: Path, work: Path, engines: dict[str, MdEngine]) -> None:
