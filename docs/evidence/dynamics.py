@@ -1,7 +1,8 @@
 """Speed, memory and errors of diffusivities beside other packages: python docs/evidence/dynamics.py [SMALLER].
 
-Paired runs, one thread, each in a process of its own: MDAnalysis with tidynamics (mean squared displacements), kinisi
-(diffusivity with its interval). A whole number divides the largest size, for a quick look. Needs the extra `oracles`.
+Paired runs, one thread, each in a process of its own: MDAnalysis with tidynamics and freud (mean squared
+displacements), kinisi (diffusivity with its interval). A whole number divides the largest size, for a quick look. Needs
+the extra `oracles`.
 """
 
 import json
@@ -56,6 +57,13 @@ def msd_mdanalysis(path: np.ndarray) -> np.ndarray:
     return np.asarray(EinsteinMSD(universe(path), fft=True).run().results.timeseries)
 
 
+def msd_freud(path: np.ndarray) -> np.ndarray:
+    """Displacements by freud, in single precision."""
+    import freud
+
+    return np.asarray(freud.msd.MSD(mode="window").compute(path).msd)
+
+
 def d_cgsim(path: np.ndarray) -> tuple[float, float, float]:
     """Diffusivity and its interval by this package, window found by itself."""
     from cgsim.observables.diffusion import diffusion_coefficient
@@ -83,7 +91,13 @@ def d_kinisi(path: np.ndarray) -> tuple[float, float, float]:
     return float(samples.mean()), *(float(q) for q in np.quantile(samples, [0.025, 0.975]))
 
 
-METHODS = {"msd_cgsim": msd_cgsim, "msd_mdanalysis": msd_mdanalysis, "d_cgsim": d_cgsim, "d_kinisi": d_kinisi}
+METHODS = {
+    "msd_cgsim": msd_cgsim,
+    "msd_mdanalysis": msd_mdanalysis,
+    "msd_freud": msd_freud,
+    "d_cgsim": d_cgsim,
+    "d_kinisi": d_kinisi,
+}
 
 
 def child(method: str, frames: int, particles: int, seed: int) -> None:
@@ -147,5 +161,6 @@ if __name__ == "__main__":
     else:
         smaller = int(sys.argv[1]) if len(sys.argv) > 1 else 1
         compare("msd_cgsim", "msd_mdanalysis", FRAMES, PARTICLES // smaller)
+        compare("msd_cgsim", "msd_freud", FRAMES, PARTICLES // smaller)
         compare("d_cgsim", "d_kinisi", KINISI_FRAMES, KINISI_PARTICLES // smaller)
         coverage()
