@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mistakes import Make, assert_refused_before_any_work, good
 from small_stores import CELL, chain_store, chains, salt, salt_motion, salt_store, trajectory
 from typer.testing import CliRunner
 
@@ -16,8 +16,6 @@ from cgsim.cli import app
 from cgsim.errors import InputError
 from cgsim.trajectory.store import write_store
 from cgsim.units import UnitSystem
-
-Make = Callable[[Path], list[str]]
 
 
 def missing(folder: Path) -> list[str]:
@@ -50,10 +48,6 @@ def broken_molecules(folder: Path) -> list[str]:
     positions[:, 4:, 0] += 19.0
     write_store(folder / "broken.h5", trajectory(chains(1, 8, UnitSystem.MOLECULAR), positions, np.eye(3) * 20.0))
     return [str(folder / "broken.h5")]
-
-
-def good(folder: Path, *options: str) -> list[str]:
-    return [str(salt_store(folder / "salt.h5", n=3, frames=12)), *options]
 
 
 MISTAKES: dict[str, tuple[Make, str]] = {
@@ -95,13 +89,7 @@ def test_mistake_is_refused_in_one_line_before_any_work(
     mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, message = MISTAKES[mistake]
-    output = tmp_path / "results.json"
-    monkeypatch.setattr(run, "run_tasks", lambda *_: pytest.fail("work was begun"))
-    result = CliRunner().invoke(app, ["analyze", *make(tmp_path), "-o", str(output)])
-    assert isinstance(result.exception, InputError), result.exception
-    assert message in str(result.exception)
-    assert "\n" not in str(result.exception)
-    assert not output.exists()
+    assert_refused_before_any_work(make, message, tmp_path, monkeypatch)
 
 
 def test_a_bad_second_file_is_refused_before_the_first_is_analysed(

@@ -1,25 +1,16 @@
 """Mistakes in what is asked of structure: one line, before any work."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mistakes import Make, assert_refused_before_any_work, good
 from small_stores import CELL, chain_store, chains, salt, salt_motion, salt_store, trajectory
-from typer.testing import CliRunner
 
-from cgsim.analysis import AnalysisSettings, analyze_files, run
-from cgsim.cli import app
-from cgsim.errors import InputError
+from cgsim.analysis import AnalysisSettings, analyze_files
 from cgsim.trajectory.store import write_store
 from cgsim.units import UnitSystem
-
-Make = Callable[[Path], list[str]]
-
-
-def good(folder: Path, *options: str) -> list[str]:
-    return [str(salt_store(folder / "salt.h5", n=3, frames=12)), *options]
 
 
 def shrinking_box(folder: Path, *options: str) -> list[str]:
@@ -90,13 +81,7 @@ def test_mistake_is_refused_in_one_line_before_any_work(
     mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, message = MISTAKES[mistake]
-    output = tmp_path / "results.json"
-    monkeypatch.setattr(run, "run_tasks", lambda *_: pytest.fail("work was begun"))
-    result = CliRunner().invoke(app, ["analyze", *make(tmp_path), "-o", str(output)])
-    assert isinstance(result.exception, InputError), result.exception
-    assert message in str(result.exception)
-    assert "\n" not in str(result.exception)
-    assert not output.exists()
+    assert_refused_before_any_work(make, message, tmp_path, monkeypatch)
 
 
 def test_molecules_without_bonds_but_with_images_have_a_size_and_no_ends(tmp_path: Path) -> None:

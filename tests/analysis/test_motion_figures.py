@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from cgsim.analysis import AnalysisSettings, DynamicsSettings, analyze_files, motion
 from cgsim.cli import app
-from cgsim.errors import InputError
 from cgsim.observables.finite_size import finite_size_correction, thermal_energy_molecular
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import write_store
@@ -248,43 +247,6 @@ def test_non_gaussian_parameter_of_a_brownian_salt_vanishes(tmp_path: Path) -> N
     pull = np.array(own["non_gaussian_parameter"]) / np.array(own["standard_error"])
     assert np.abs(pull).max() < 4
     assert find(results, "non_gaussian_parameter", "Na", "largest")["value"] < 0.5
-
-
-MISTAKES = {
-    "negative viscosity": (["--viscosity", "-1"], "viscosity must be positive, got -1"),
-    "viscosity without temperature": (["--viscosity", "2"], "states no temperature, which --viscosity needs"),
-    "van hove between frames": (["--van-hove", "3 ps"], "--van-hove 3 ps is not a multiple of the time between frames"),
-    "van hove beyond the run": (["--van-hove", "1 ns"], "is 118 ps long, no --van-hove 1 ns"),
-    "van hove without unit": (["--van-hove", "4"], "needs one of the units"),
-    "cage without time": (["--cage-size", "2"], "hops between cages need both --cage-size and --cage-time"),
-    "cage shorter than frames": (
-        ["--cage-size", "2", "--cage-time", "2 ps"],
-        "--cage-time 2 ps is less than two frames",
-    ),
-    "cage longer than the run": (
-        ["--cage-size", "2", "--cage-time", "80 ps"],
-        "has 60 frames, --cage-time 80 ps needs at least 81",
-    ),
-    "recrossing beyond the run": (["--recrossing", "100 ps"], "--recrossing 100 ps is longer than half the run"),
-    "negative modes": (["--rouse-modes", "-1"], "rouse modes must not be negative, got -1"),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake_about_motion_is_one_line_before_any_work(mistake: str, tmp_path: Path) -> None:
-    options, message = MISTAKES[mistake]
-    path = salt_store(tmp_path / "salt.h5", n=3, frames=60)
-    result = CliRunner().invoke(app, ["analyze", str(path), "-o", str(tmp_path / "results.json"), *options])
-    assert isinstance(result.exception, InputError), result.output
-    assert message in str(result.exception)
-    assert "\n" not in str(result.exception)
-    assert not (tmp_path / "results.json").exists()
-
-
-def test_viscosity_of_open_boundaries_is_refused(tmp_path: Path) -> None:
-    path = chain_store(tmp_path / "chains.h5", frames=20)
-    with pytest.raises(InputError, match="has no cell, so --viscosity has no finite size to correct"):
-        analyze_files([path], with_motion(viscosity=1.0))
 
 
 def test_options_reach_the_results(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from cgsim.beads import BeadStore
+from cgsim.benchmark.report import write_report
 from cgsim.geometry import wrap
 from cgsim.mapping import MappingSettings, partition
 from cgsim.trajectory import System, Trajectory
@@ -33,6 +34,10 @@ ROLLOUT = {
     "overlap_steps": 1,
     "torn_bond_steps": 0,
 }
+SECTIONS = (
+    *("summary", "data", "mapping", "training", "rg", "rdf", "msd", "transport", "results"),
+    *("health", "speed", "settings", "versions", "reproduce"),
+)
 
 
 def electrolyte() -> System:
@@ -182,3 +187,10 @@ class Page(HTMLParser):
         head, *rows = next(t for t in self.tables if t[0][0] == first_heading)
         names = [name if name not in head[:k] else f"{name} 2" for k, name in enumerate(head)]
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def report_of(folder: Path) -> Page:
+    """The page about one folder, written beside it."""
+    output = folder.parent / f"{folder.name}.html"
+    write_report([folder], output)
+    return Page(output.read_text(encoding="utf-8"))

@@ -3,31 +3,23 @@
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from small_runs import MAPPING, Page, write_md, write_rollout_of_md, write_run
+from small_runs import MAPPING, SECTIONS, Page, report_of, write_md, write_rollout_of_md, write_run
 
 from cgsim.analysis import AnalysisSettings, analyze_files
 from cgsim.benchmark.report import write_report
 from cgsim.benchmark.report.compare import deviation
 from cgsim.benchmark.report.style import LIGHT
 from cgsim.benchmark.report.text import common_exponent, pretty_value
-from cgsim.cli import main
 from cgsim.config import Experiment
-from cgsim.errors import InputError
 from cgsim.production import ProductionSettings, simulate
 from cgsim.train.fit import fit
 from cgsim.trajectory.store import TrajectoryStore, write_store
 
 pytestmark = pytest.mark.slow  # whole analyses
-
-SECTIONS = (
-    *("summary", "data", "mapping", "training", "rg", "rdf", "msd", "transport", "results"),
-    *("health", "speed", "settings", "versions", "reproduce"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +36,6 @@ def html(run: Path) -> str:
 @pytest.fixture(scope="module")
 def page(html: str) -> Page:
     return Page(html)
-
-
-def report_of(folder: Path) -> Page:
-    output = folder.parent / f"{folder.name}.html"
-    write_report([folder], output)
-    return Page(output.read_text(encoding="utf-8"))
 
 
 def test_the_page_is_well_formed_and_has_every_section_once(page: Page) -> None:
@@ -190,42 +176,6 @@ def test_a_table_in_the_manifest_is_shown_as_it_is(run: Path, tmp_path: Path) ->
     assert "a note" in page.text
 
 
-def test_what_is_missing_is_said_in_the_page(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(run, folder)
-    (folder / "one.h5").unlink()
-    (folder / "rollouts/one-r1.h5").write_bytes(b"no store")
-    (folder / "metrics.csv").unlink()
-    (folder / "model").mkdir()
-    (folder / "model/model.json").write_text("{}")
-    page = report_of(folder)
-    assert page.sections == [f"run1-{name}" for name in SECTIONS]
-    for sentence in ("No model: ", "reference MD of one could not", "rollout of one could not", "No training curves"):
-        assert sentence in page.text
-
-
-def training_folder(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "metrics.csv").write_text("step,epoch,train/loss,train/score\n9,0,3.5,0\n19,1,,0\n29,2,2.25,0\n,,,\n")
-    return folder
-
-
-def test_a_training_folder_without_manifest_shows_its_curves(tmp_path: Path) -> None:
-    page = report_of(training_folder(tmp_path / "training"))
-    training = [v for t, n, v in page.attributes if t == "svg" and n == "aria-label"]
-    assert training == ["loss during training; last values: train 2.25."]  # a loss that is always 0 is off
-    assert "No rollouts in" in page.text
-
-
-def test_rollouts_without_manifest_are_shown_by_themselves(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(run, folder)
-    (folder / "run.json").unlink()
-    page = report_of(folder)
-    assert "it is not known which MD" in page.text
-    assert {row["MD"] for row in page.table("Figure")} == {"–"}
-
-
 def test_a_trained_model_is_shown_with_its_data_settings_and_commands(run: Path, tmp_path: Path) -> None:
     settings = {
         "name": "tiny",
@@ -253,62 +203,3 @@ def test_a_trained_model_is_shown_with_its_data_settings_and_commands(run: Path,
     assert any(t == "svg" and v.startswith("loss during training") for t, _, v in page.attributes)
     assert "--time 20ps --from 10ps --seed 3" in page.text
     assert yaml.safe_load(page.blocks[0]) == trained.card.experiment
-
-
-def test_several_runs_share_one_page(tmp_path: Path) -> None:
-    folders = [training_folder(tmp_path / name) for name in ("first", "second")]
-    write_report(folders, tmp_path / "both.html")
-    page = Page((tmp_path / "both.html").read_text(encoding="utf-8"))
-    assert page.sections == [f"run{k}-{name}" for k in (1, 2) for name in SECTIONS]
-    targets = {value for tag, name, value in page.attributes if tag == "a" and name == "href"}
-    assert {"#run1", "#run2"} <= targets
-
-
-BAD = {
-    "no folder": (None, "no such folder"),
-    "empty": ({}, "nothing to report on"),
-    "not json": ({"run.json": '{"title": \n oops'}, "run.json, line 2: not JSON"),
-    "not a manifest": ({"run.json": "[1]"}, "run.json: file: "),
-    "unknown key": ({"run.json": '{"titel": "x"}'}, "run.json: titel: "),
-    "no number": ({"run.json": '{"table": [{"system": "a", "figure": "b", "md": "c"}]}'}, "run.json: table.0.md: "),
-    "bad speed": ({"run.json": '{"md_time_per_day": {"value": 0, "unit": "ns"}}'}, "md_time_per_day.value: "),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_leaves_no_file(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files, expected = BAD[case]
-    folder = tmp_path / "run"
-    if files is not None:
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-    monkeypatch.setattr(sys, "argv", ["cgsim", "report", str(folder), "-o", str(tmp_path / "out.html")])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
-    assert message.startswith(f"error: {folder}")
-    assert expected in message
-    assert not list(tmp_path.glob("*.html*"))
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_an_output_in_a_missing_directory_is_refused_before_any_work(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
-        write_report([run], tmp_path / "no/such/report.html")
-
-
-def test_the_command_writes_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = training_folder(tmp_path / "training")
-    monkeypatch.setattr(sys, "argv", ["cgsim", "report", str(folder), "-o", str(tmp_path / "out.html")])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 0
-    assert capsys.readouterr().out.startswith(str(tmp_path / "out.html"))
-    assert Page((tmp_path / "out.html").read_text(encoding="utf-8")).sections

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_rollouts import CELL, MAPPING, NETWORK, assert_same_rollout, silent
 from systems import electrolyte, electrolyte_store, trained_model
-from test_simulate import CELL, MAPPING, NETWORK, assert_same_rollout, silent
 
 from cgsim.errors import InputError
 from cgsim.models.dynamics import DynamicsSettings
