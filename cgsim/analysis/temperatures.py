@@ -159,16 +159,19 @@ def _fit(series: Series, at: float | None) -> tuple[list[Figure], Curve, list[st
 
 def _figures(series: Series, fit: TemperatureFit, law: str) -> Iterator[Figure]:
     """The parameters of a law, with the probability that points on it scatter as much."""
-    form = {
-        "method": f"{law} of {series.of}",
-        "window": (float(series.temperatures[0]), float(series.temperatures[-1])),
-        "warning": "; ".join(filter(None, [series.warning, _doubt(fit)])),
-        "details": {"points": len(series.values), "chi_squared": fit.chi_squared, "chance_of_scatter": fit.chance},
-        "window_unit": "K",
-    }
 
     def figure(name: str, estimate: Estimate, unit: str) -> Figure:
-        return Figure(name, series.species, estimate, unit, **form)  # type: ignore[arg-type]
+        return Figure(
+            name,
+            series.species,
+            estimate,
+            unit,
+            method=f"{law} of {series.of}",
+            window=(float(series.temperatures[0]), float(series.temperatures[-1])),
+            warning="; ".join(filter(None, [series.warning, _doubt(fit)])),
+            details={"points": len(series.values), "chi_squared": fit.chi_squared, "chance_of_scatter": fit.chance},
+            window_unit="K",
+        )
 
     yield figure("log10_prefactor", fit.parameter(0).scaled(1 / np.log(10.0)), f"log10({series.unit})")
     if law == ARRHENIUS:

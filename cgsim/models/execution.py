@@ -63,6 +63,8 @@ class Compiled:
                 torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
                 self._compiled = torch.compile(self.function, dynamic=True)
             return self._compiled(*arguments)
+        # A compiler fails in ways that nobody lists: errors of its own, of code that it wrote, of a missing or old C++
+        # compiler or Triton, of a full disk. An error of the function itself comes again when it is called below.
         except Exception as error:
             if isinstance(error, RuntimeError) and is_out_of_memory(error):
                 raise

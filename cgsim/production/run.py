@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from cgsim.beads import BeadStore, open_beads
 from cgsim.checkpoint import TrainedModel
 from cgsim.errors import InputError
 from cgsim.graph import BeadBatch
-from cgsim.models.execution import Execution, is_out_of_memory
+from cgsim.models.execution import is_out_of_memory
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.network import halve_edges_at_once, set_execution
 from cgsim.production.segments import (
@@ -28,57 +27,16 @@ from cgsim.production.segments import (
     output_paths,
     write_rollout,
 )
+from cgsim.production.settings import ProductionSettings, Progress
 from cgsim.production.start import starting_frames
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.rollout import RolloutFrame, RolloutState, rollout
-from cgsim.simulate.sampler import SamplerSettings
-from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, Finding, HealthMonitor, HealthSettings
+from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, Finding, HealthMonitor
 from cgsim.trajectory import Trajectory
 
 SEGMENT_BYTES = 64 * 2**20
 SEGMENT_SECONDS = 30.0
 SECONDS_PER_DAY = 86400.0
-
-
-class ProductionSettings(BaseModel):
-    """A production run.
-
-    Attributes:
-        time: how long to simulate, unit of time of the model.
-        replicas: independent rollouts of each start.
-        seed: of all random numbers.
-        begin: time of the frame to start from, counted from the first frame of the start; the last frame if infinite.
-        sampler: how draws are refined.
-        health: when to stop.
-        execution: how the networks are run.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-    time: PositiveFloat
-    replicas: int = Field(default=1, ge=1)
-    seed: int = 0
-    begin: float = float("inf")
-    sampler: SamplerSettings
-    health: HealthSettings = HealthSettings()
-    execution: Execution = Execution()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        step: steps done.
-        n_steps: steps wanted.
-        n_alive: rollouts still running.
-        time_per_day: simulated time of one rollout per day of wall time, unit of time of the model.
-    """
-
-    step: int
-    n_steps: int
-    n_alive: int
-    time_per_day: float
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ class _Record(Callback):
         if self.saved is None:
             return
         pl_module.load_state_dict(self.saved["state_dict"])
+        # The class does not declare its callbacks: Lightning sets them in a connector that mypy does not see.
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_load_checkpoint(trainer, pl_module, self.saved)
         trainer.optimizers[0].load_state_dict(self.saved["optimizer_states"][0])

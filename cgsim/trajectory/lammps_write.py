@@ -3,8 +3,8 @@
 import gzip
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -127,11 +127,11 @@ def _box_lines(cell: Float64[Array, "3 3"], low: Float64[Array, " 3"], high: Flo
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
+def _open(path: Path) -> Iterator[BufferedIOBase]:
     """Open a file for writing, gzipped if its name says so."""
     with path.open("wb") as raw:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
-                yield file  # type: ignore[misc]
+                yield file
         else:
             yield raw

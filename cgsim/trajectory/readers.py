@@ -47,7 +47,8 @@ def read_topology(path: Path | str, elements: str | None) -> Topology:
     type_names = tuple(dict.fromkeys(types))
     index = {name: i for i, name in enumerate(type_names)}
     particle_type = np.array([index[name] for name in types], dtype=np.int64)
-    masses, charges = (_decimal(_attribute(top, name)) for name in ("masses", "charges"))
+    given = (_attribute(top, name) for name in ("masses", "charges"))
+    masses, charges = (None if values is None else _decimal(values) for values in given)
     if elements is None:
         stated = _texts(_attribute(top, "elements"))
         atomic_numbers = tell_elements(str(path), particle_type, type_names, masses, stated, names)
@@ -139,9 +140,9 @@ def _texts(values: Any) -> list[str] | None:
     return None if values is None else [str(value) for value in values]
 
 
-def _decimal(values: Any) -> Float64[Array, " values"] | None:
+def _decimal(values: Any) -> Float64[Array, " values"]:
     """Turn single-precision numbers into the decimals they were written as: 1.00800001 becomes 1.008."""
-    return None if values is None else np.asarray(values, dtype=np.float32).astype(str).astype(np.float64)
+    return np.asarray(values, dtype=np.float32).astype(str).astype(np.float64)
 
 
 def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
@@ -163,7 +164,7 @@ def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
                     positions=raw.x.astype(np.float64) * _NM,
                     image_flags=None,
                     is_unwrapped=False,
-                    cell=_decimal(raw.box.ravel()).reshape(3, 3) * _NM,  # type: ignore[union-attr]
+                    cell=_decimal(raw.box.ravel()).reshape(3, 3) * _NM,
                     time=float(str(np.float32(raw.time))),
                     step=int(raw.step),
                     bytes_read=n_bytes,
@@ -232,6 +233,8 @@ def _one_line_errors(where: str) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
+        # There is a reader for each of many formats, and none documents what it raises: on a damaged file it is
+        # whatever its parser stumbles over (OSError, ValueError, IndexError, struct.error ...).
         except Exception as error:
             raise InputError(f"{where}: cannot be read: {_one_line(error)}") from error
 

@@ -3,9 +3,9 @@
 import gzip
 import itertools
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from cgsim.errors import InputError
 
@@ -46,7 +46,7 @@ class TextFile:
         self._raw = self.path.open("rb")
         is_gzip = self._raw.read(2) == _GZIP_MAGIC
         self._raw.seek(0)
-        self._file: IO[bytes] = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw  # type: ignore[assignment]
+        self._file: BufferedIOBase = gzip.GzipFile(fileobj=self._raw) if is_gzip else self._raw
 
     def __enter__(self) -> "TextFile":
         return self

@@ -94,7 +94,7 @@ def _train(
         chosen = [train[i] for i in torch.randperm(len(train), generator=generator)[:BATCH].tolist()]
         optimizer.zero_grad()
         loss = _loss(network(*_join(graphs, chosen)), chosen, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

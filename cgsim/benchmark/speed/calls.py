@@ -1,22 +1,25 @@
 """One call of the dynamics network, however it is run, against the matrix products in it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from cgsim.benchmark.rows import Row
 from cgsim.benchmark.speed.record import speed_row
 from cgsim.benchmark.speed.systems import Setting
 from cgsim.benchmark.speed.timing import Case, alternate
 from cgsim.benchmark.speed.written_plainly import WrittenPlainly
-from cgsim.graph import BeadBatch, build_graph
+from cgsim.graph import BeadBatch, Graph, build_graph
 from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
 from cgsim.models.model import CoarseGrainedModel
 from cgsim.models.network import FeatureSizes, set_execution
 from cgsim.simulate.rollout import RolloutState
-from cgsim.typing import Tensor
+from cgsim.typing import Float, Tensor
 
 WAYS = {
     "eager float32": Execution(),
@@ -29,24 +32,33 @@ PLAINLY, MATRICES = "written plainly, float32", "matrix products only, "
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the dynamics network on a fixed configuration, in some way."""
+    """One call of the dynamics network on a fixed configuration, in some way.
+
+    Attributes:
+        model: whose network is called.
+        batch: the systems.
+        state: where their beads are and were.
+        execution: how the network is run.
+        inputs: what the network is called with.
+    """
 
     model: CoarseGrainedModel
     batch: BeadBatch
     state: RolloutState
     execution: Execution
+    inputs: tuple[BeadBatch, Float[Tensor, "beads history 3"], Graph] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Prepare all that is not the call itself."""
         offsets, cutoff = self.model.settings.history_offsets, self.model.settings.dynamics.cutoff
         history = self.batch.at_rest(self.state.history(offsets, self.batch))
-        object.__setattr__(self, "_inputs", (self.batch, history, build_graph(history[:, -1], self.batch, cutoff)))
+        object.__setattr__(self, "inputs", (self.batch, history, build_graph(history[:, -1], self.batch, cutoff)))
 
     @torch.no_grad()
     def __call__(self) -> None:
         """Call it."""
         set_execution(self.model, self.execution)
-        self.model.dynamics(*self._inputs)  # type: ignore[attr-defined]
+        self.model.dynamics(*self.inputs)
 
 
 def measure_calls(
@@ -94,21 +106,28 @@ class Products:
             left @ right
 
 
+class _Products(TorchFunctionMode):
+    """Notes the shapes (rows, in, out) of the matrix products of all linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, int, int]] = []
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is nn.functional.linear:
+            values, weight = args[:2]
+            self.shapes.append((values.numel() // weight.shape[1], weight.shape[1], weight.shape[0]))
+        return func(*args, **(kwargs or {}))
+
+
 def matrix_products(call: Call) -> list[tuple[int, int, int]]:
     """Shapes (rows, in, out) of all matrix products of one call."""
-    shapes: list[tuple[int, int, int]] = []
-    multiply = nn.functional.linear
-
-    def record(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        shapes.append((values.numel() // weight.shape[1], weight.shape[1], weight.shape[0]))
-        return multiply(values, weight, bias)
-
-    nn.functional.linear = record  # type: ignore[assignment]
-    try:
+    products = _Products()
+    with products:
         call()
-    finally:
-        nn.functional.linear = multiply
-    return shapes
+    return products.shapes
 
 
 def sizes_of(model: CoarseGrainedModel) -> FeatureSizes:
@@ -121,5 +140,5 @@ def sizes_of(model: CoarseGrainedModel) -> FeatureSizes:
 def with_body(setting: Setting, body: nn.Module) -> CoarseGrainedModel:
     """A copy of the model with another body of the dynamics network."""
     model = setting.with_model(setting.model.settings, setting.sampler).model
-    model.dynamics.body = body.to(setting.device)  # type: ignore[assignment]
+    model.set_submodule("dynamics.body", body.to(setting.device))
     return model

@@ -3,7 +3,7 @@
 import gc
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,19 @@ class Clock:
                 self.stop()
 
         return clocked
+
+    @contextmanager
+    def attribute(self, owner: object, name: str, part: str) -> Iterator[None]:
+        """Take the time of the calls of a method, or of what an object has under a name."""
+        own = vars(owner).get(name)  # a method is not the object's own
+        setattr(owner, name, self.around(getattr(owner, name), part))
+        try:
+            yield
+        finally:
+            if own is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, own)
 
     @contextmanager
     def module(self, module: nn.Module, part: str) -> Iterator[None]:
@@ -126,22 +139,17 @@ def _parts(stepper: Stepper, setting: Setting) -> dict[str, float]:
     searches = [batch.search(model.settings.dynamics.cutoff, SKIN * model.settings.dynamics.cutoff)]
     if propagator.guard.reach > 0:
         searches.append(batch.search(propagator.guard.reach, GUARD_SKIN * propagator.guard.reach))
-    guard, bodies = propagator.guard, [model.dynamics.body]
-    if model.refiner is not None:
-        bodies.append(model.refiner.body)
-    kept = [(s, name, getattr(s, name)) for s in searches for name in ("pairs", "candidates")]
-    for search, name, function in kept:
-        setattr(search, name, clock.around(function, "neighbour search"))
-    propagator.guard = clock.around(guard, "guard")  # type: ignore[assignment]
-    try:
-        with clock.module(bodies[0], "networks"), clock.module(bodies[-1] if bodies[1:] else nn.Identity(), "networks"):
-            clock.start("all else")
-            frame = stepper()
-            clock.stop()
-    finally:
-        propagator.guard = guard
-        for search, name, _ in kept:
-            delattr(search, name)
+    bodies = [model.dynamics.body] if model.refiner is None else [model.dynamics.body, model.refiner.body]
+    with ExitStack() as stack:
+        for search in searches:
+            for name in ("pairs", "candidates"):
+                stack.enter_context(clock.attribute(search, name, "neighbour search"))
+        stack.enter_context(clock.attribute(propagator, "guard", "guard"))
+        for body in bodies:
+            stack.enter_context(clock.module(body, "networks"))
+        clock.start("all else")
+        frame = stepper()
+        clock.stop()
     clock.seconds["writing"] = _writing(frame)
     return clock.seconds
 
