@@ -30,9 +30,9 @@ class DynamicsSettings(BaseModel):
         target: what the mean describes: the ``displacement`` x(t+1) - x(t), or the ``acceleration``
             x(t+1) - 2 x(t) + x(t-1) of the published model, which continues the last displacement.
         noise: ``independent`` beads (published) or correlated neighbours (``pair``).
-        free_centre: the network moves no system as a whole, and refinement leaves its centre of mass where the Gaussian
-            drew it. For molecules in implicit solvent: the forces within cancel, and a uniform friction without memory
-            leaves the centre of mass a free Brownian particle.
+        free_centre: the network moves no system as a whole; the centre of mass of one without a cell is drawn by
+            itself, as a free Brownian particle with a diffusivity inverse to its mass, measured on the training data.
+            For molecules in implicit solvent: forces within cancel, and a uniform friction has no memory.
         std_floor: smallest standard deviation of a bead, length.
         cutoff: range of the edges, length; infinite connects every pair of an open system.
     """

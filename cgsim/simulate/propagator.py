@@ -19,15 +19,16 @@ class Calibration(BaseModel):
         noise_scale: [classes], factor on the noise of the draws that gives refined displacements the variance of the
             data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner
             and with the published schedule.
-        centre_scale: factor on the displacements of the centres of mass of open systems, which gives them the variance
-            of the data; used where the dynamics GNN has a ``free_centre``.
+        centre_variance: mass times variance per axis of the displacement of an open system's centre of mass over one
+            lag, mass length^2, of all training windows; none without open systems or ``free_centre``. In a solvent of
+            uniform friction a molecule is a free Brownian particle as a whole, its diffusivity inverse to its mass.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     own_error: float
     noise_scale: tuple[float, ...]
-    centre_scale: float = 1.0
+    centre_variance: float | None = None
 
 
 class LearnedPropagator:
@@ -79,7 +80,14 @@ class LearnedPropagator:
         if self.sampler.guard:
             positions, self.n_guarded = self.guard(positions, present, batch)
         displacement = positions - present
-        if model.settings.dynamics.free_centre:
-            centre = self.calibration.centre_scale * reference * batch.centre_of_mass(drawn)
+        if self.calibration.centre_variance is not None:
+            centre = self._centres(batch, self.calibration.centre_variance, generator)
             displacement = displacement - batch.centre_of_mass(displacement) + centre
         return present + batch.remove_drift(displacement)
+
+    def _centres(self, batch: BeadBatch, variance: float, generator: torch.Generator) -> Float[Tensor, "beads 3"]:
+        """Displacements of free centres of mass, each given to all beads of its system."""
+        mass = batch.total_mass
+        noise = torch.randn((len(mass), 3), generator=generator, dtype=mass.dtype, device=mass.device)
+        moved: Tensor = noise * (variance / mass).sqrt()[:, None]
+        return moved[batch.graph_index]

@@ -63,15 +63,27 @@ def test_forces_within_a_system_do_not_move_its_centre_of_mass():
     assert centres(batch, gaussian.mean).abs().max() < 1e-5 * largest
 
 
-def test_refinement_leaves_the_centre_of_mass_where_the_gaussian_drew_it():
-    propagator, history, batch = situation(refined=True)
-    refined = propagator.draw(batch, history, generator()) - history[:, -1]
-    propagator.model.refiner = None
-    drawn = propagator.draw(batch, history, generator()) - history[:, -1]
-    assert (refined - drawn).abs().max() > 0.1
-    moves = [centres(batch, displacement) for displacement in (refined, drawn)]
-    assert torch.allclose(moves[0], moves[1], atol=1e-4)  # positions of 10, float32
-    assert moves[0][~batch.is_periodic].abs().max() > 0.01
+def test_free_centres_diffuse_inversely_to_the_mass_whatever_the_networks_draw():
+    copies = 500
+    propagator, history, batch = situation(refined=True, copies=copies)
+    propagator.calibration = CALIBRATION.model_copy(update={"centre_variance": 7.0})
+    moves = centres(batch, propagator.draw(batch, history, generator()) - history[:, -1])
+    assert moves[batch.is_periodic].abs().max() < 1e-5  # weighted sums of a dozen float32 coordinates of order 10
+    free = moves[~batch.is_periodic] * (batch.total_mass[~batch.is_periodic] / 7.0).sqrt()[:, None]
+    # 1,500 standard normal numbers: mean and variance within 4.5 standard errors.
+    assert abs(float(free.mean())) < 4.5 / (3 * copies) ** 0.5
+    assert abs(float(free.var()) - 1.0) < 4.5 * (2 / (3 * copies)) ** 0.5
+
+
+def test_free_centres_do_not_depend_on_the_motion_within():
+    copies = 500
+    propagator, history, batch = situation(refined=False, copies=copies)
+    propagator.calibration = CALIBRATION.model_copy(update={"centre_variance": 7.0})
+    moved = propagator.draw(batch, history, generator()) - history[:, -1]
+    within = (moved - batch.centre_of_mass(moved)).view(copies, 2, -1, 3)[:, 0].flatten(1)
+    centre = centres(batch, moved).view(copies, 2, 3)[:, 0]
+    both = torch.corrcoef(torch.cat([centre, within], dim=1).double().T)[:3, 3:]
+    assert both.abs().max() < 5.0 / copies**0.5  # the largest of a hundred correlations of independent numbers
 
 
 def generator(seed: int = 0) -> torch.Generator:
