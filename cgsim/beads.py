@@ -13,6 +13,7 @@ from cgsim.geometry import minimum_image, wrap
 from cgsim.mapping import Mapping, MappingSettings, partition
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import TrajectoryStore
+from cgsim.trajectory.trajectory import join
 from cgsim.trajectory.writer import StoreWriter
 
 MAPPING_DOCUMENT = "mapping"
@@ -47,23 +48,25 @@ class BeadStore:
         """The beads as a system."""
         return self.store.system if self.is_mapped else self.mapping.bead_system(self.atoms)
 
-    def read(self, frames: slice = slice(None)) -> Trajectory:
+    def read(self, frames: slice = slice(None), *, velocities: bool = False) -> Trajectory:
         """Bead trajectory of some frames; atoms are mapped piece by piece, so that only the beads need memory.
+
+        The velocity of a bead is the mean over its atoms with the weights of its position: that of its centre of mass.
 
         Raises:
             InputError: if a bead bond reaches across half the cell, so that its nearest image is not defined.
         """
         if self.is_mapped:
-            return self._check(self.store.read(frames))
+            return self._check(self.store.read(frames, velocities=velocities))
         start, stop, step = frames.indices(self.store.n_frames)
         stride = step * max(1, PIECE_BYTES // (BYTES_PER_ATOM * max(1, self.atoms.n_particles)))
         starts = range(start, stop, stride) or [start]
-        pieces = [self._map(self.store.read(slice(first, min(stop, first + stride), step))) for first in starts]
-        return self._check(_join(pieces))
+        slices = (slice(first, min(stop, first + stride), step) for first in starts)
+        return self._check(join([self._map(self.store.read(part, velocities=velocities)) for part in slices]))
 
-    def chunks(self) -> Iterator[Trajectory]:
+    def chunks(self, *, velocities: bool = False) -> Iterator[Trajectory]:
         """Bead trajectory piece by piece, in bounded memory."""
-        for piece in self.store.chunks():
+        for piece in self.store.chunks(velocities=velocities):
             yield self._check(piece if self.is_mapped else self._map(piece))
 
     def documents(self) -> dict[str, Any]:
@@ -74,12 +77,16 @@ class BeadStore:
     def _map(self, trajectory: Trajectory) -> Trajectory:
         positions = torch.from_numpy(self.mapping.map_positions(trajectory.unwrapped_positions))
         wrapped, images = wrap(positions, torch.from_numpy(trajectory.cell))
+        velocities = trajectory.velocities
+        if velocities is not None:
+            velocities = self.mapping.map_positions(velocities.astype(np.float64)).astype(np.float32)
         return Trajectory(
             self.mapping.bead_system(self.atoms),
             wrapped.float().numpy(),
             images.numpy(),
             trajectory.cell,
             trajectory.time,
+            velocities,
         )
 
     def _check(self, trajectory: Trajectory) -> Trajectory:
@@ -98,16 +105,8 @@ class BeadStore:
         return trajectory
 
 
-def _join(pieces: list[Trajectory]) -> Trajectory:
-    """Pieces that follow each other as one trajectory."""
-    if len(pieces) == 1:
-        return pieces[0]
-    names = ("wrapped_positions", "image_flags", "cell", "time")
-    return Trajectory(pieces[0].system, *(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
-
-
 def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals: int | None) -> int:
-    """Write a store of beads that carries its atoms and its mapping.
+    """Write a store of beads that carries its atoms and its mapping, and velocities if the store read has them.
 
     Args:
         beads: what to write.
@@ -131,7 +130,7 @@ def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals
         per_piece = max(1, PIECE_BYTES // (24 * beads.store.system.n_particles))
         for start in range(int(kept[0]), int(kept[-1]) + 1, per_piece):
             stop = min(start + per_piece, int(kept[-1]) + 1)
-            writer.append(beads.read(slice(start, stop)))
+            writer.append(beads.read(slice(start, stop), velocities=beads.store.has_velocities))
     return len(kept)
 
 

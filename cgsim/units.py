@@ -27,6 +27,11 @@ class UnitSystem(StrEnum):
         return "ps" if self is UnitSystem.MOLECULAR else "tau"
 
     @property
+    def velocity(self) -> str:
+        """Unit of velocity as written into files, in the form that H5MD asks for."""
+        return f"{self.length} {self.time}-1"
+
+    @property
     def mass(self) -> str:
         """Unit of mass as written into files."""
         return "u" if self is UnitSystem.MOLECULAR else "m"

@@ -48,6 +48,9 @@ def import_files(
     decimals: Annotated[
         int | None, typer.Option(help="Keep only so many decimals of a position, for smaller files.")
     ] = None,
+    velocities: Annotated[
+        bool, typer.Option("--velocities", help="Keep velocities too, which 'cgsim analyze --green-kubo' takes.")
+    ] = False,
 ) -> None:
     """Bring a trajectory into a store: cgsim import TOPOLOGY TRAJECTORY... -o system.h5."""
     from cgsim.trajectory.importing import ImportSettings, import_trajectory
@@ -64,6 +67,7 @@ def import_files(
         stop=stop,
         stride=stride,
         decimals=decimals,
+        velocities=velocities,
     )
     with _progress("importing") as progress:
         summary = import_trajectory(topology, trajectories, output, settings, progress)

@@ -89,7 +89,7 @@ class Mapping:
         return np.asarray(self.mapping_weights.tocsc().argmax(axis=0), dtype=np.int64).ravel()
 
     def map_positions(self, unwrapped_positions: Float64[Array, "frames atoms 3"]) -> Float64[Array, "frames beads 3"]:
-        """Bead positions from unwrapped atom positions.
+        """Bead positions from unwrapped atom positions, or bead velocities from those of the atoms.
 
         Raises:
             InputError: if the number of atoms is not the mapping's.

@@ -224,17 +224,26 @@ def measure(data: list[BeadData], settings: ModelSettings) -> tuple[Scales, Trai
 
 
 class Windows(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
-    """Every window of some trajectories: system index, history [beads, history, 3], displacement [beads, 3]."""
+    """Every window of some trajectories: system index, history [beads, history, 3], displacement [beads, 3].
 
-    def __init__(self, data: list[BeadData], settings: ModelSettings) -> None:
+    Args:
+        data: the trajectories.
+        settings: of the model that looks at them.
+        both_ways: also the windows of every trajectory played backwards.
+    """
+
+    def __init__(self, data: list[BeadData], settings: ModelSettings, *, both_ways: bool = False) -> None:
         self.data, self.offsets = data, settings.history_offsets
-        self.index = [(k, frame) for k, d in enumerate(data) for frame in d.frames(settings)]
+        self.paths = [d.trajectory for d in data] + [d.trajectory[::-1] for d in data if both_ways]
+        frames = [d.frames(settings) for d in data]
+        self.index = [(k, frame) for k in range(len(self.paths)) for frame in frames[k % len(data)]]
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, item: int) -> tuple[int, torch.Tensor, torch.Tensor]:
         k, frame = self.index[item]
-        d = self.data[k]
-        history = torch.from_numpy(history_window(d.trajectory, frame, d.stride, self.offsets))
-        return k, history, torch.from_numpy(displacement_window(d.trajectory, frame, d.stride))
+        path, system = self.paths[k], k % len(self.data)
+        stride = self.data[system].stride
+        history = torch.from_numpy(history_window(path, frame, stride, self.offsets))
+        return system, history, torch.from_numpy(displacement_window(path, frame, stride))

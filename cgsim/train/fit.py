@@ -63,7 +63,8 @@ class _Data(L.LightningDataModule):
     def __init__(self, data: TrainingSet, plan: Plan) -> None:
         super().__init__()
         self.settings = plan.training
-        self.train, self.held_out = Windows(data.train, plan.model), Windows(data.validation, plan.model)
+        self.train = Windows(data.train, plan.model, both_ways=plan.training.both_ways)
+        self.held_out = Windows(data.validation, plan.model)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Windows up to the next validation, or to the end."""

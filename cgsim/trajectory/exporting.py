@@ -18,6 +18,7 @@ from cgsim.trajectory.writer import disk_errors
 _DUMPS = (".lammpstrj", ".dump")
 _FRAMES = (".xtc", ".trr", ".dcd")
 _TOPOLOGIES = (".data", ".pdb")
+_WITH_VELOCITIES = (*_DUMPS, ".trr")
 FORMATS = (*_DUMPS, *_TOPOLOGIES, ".xyz", *_FRAMES)
 
 
@@ -26,7 +27,7 @@ def convert_store(path: Path | str, outputs: list[Path], frames: slice = slice(N
 
     ``.lammpstrj``, ``.dump`` (also ``.gz``) have all frames with images, exactly; ``.xyz`` has all frames in the box;
     ``.xtc``, ``.trr``, ``.dcd`` have all frames unwrapped, so molecules are whole. ``.data`` and ``.pdb`` have the
-    first frame, with bonds: what OVITO and VMD want beside the others.
+    first frame, with bonds: what OVITO and VMD want beside the others. Velocities go into the dumps and ``.trr``.
 
     Args:
         path: the store.
@@ -49,7 +50,7 @@ def convert_store(path: Path | str, outputs: list[Path], frames: slice = slice(N
     for output, suffix in zip(outputs, plain, strict=True):
         with _replacing(output) as partial:
             if suffix in _DUMPS:
-                write_lammps_dump(partial, _pieces(store, chosen))
+                write_lammps_dump(partial, _pieces(store, chosen, velocities=store.has_velocities))
             elif suffix == ".data":
                 write_lammps_data(partial, store.read(slice(start, start + 1)))
             elif suffix == ".xyz":
@@ -57,7 +58,8 @@ def convert_store(path: Path | str, outputs: list[Path], frames: slice = slice(N
             else:
                 _write_with_mdanalysis(partial, store, chosen[:1] if suffix == ".pdb" else chosen)
         n = 1 if suffix in _TOPOLOGIES else len(chosen)
-        done.append(f"{output}: {n} frame{'s' if n > 1 else ''}")
+        left_out = ", without velocities" if store.has_velocities and suffix not in _WITH_VELOCITIES else ""
+        done.append(f"{output}: {n} frame{'s' if n > 1 else ''}{left_out}")
     return done
 
 
@@ -90,12 +92,12 @@ def _replacing(output: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _pieces(store: TrajectoryStore, chosen: range) -> Iterator[Trajectory]:
+def _pieces(store: TrajectoryStore, chosen: range, *, velocities: bool = False) -> Iterator[Trajectory]:
     """Read the chosen frames, a few megabytes at a time."""
-    per_piece = max(1, 16 * 2**20 // (24 * max(1, store.system.n_particles)))
+    per_piece = max(1, 16 * 2**20 // (36 * max(1, store.system.n_particles)))
     for first in range(0, len(chosen), per_piece):
         part = chosen[first : first + per_piece]
-        yield store.read(slice(part.start, part.stop, part.step))
+        yield store.read(slice(part.start, part.stop, part.step), velocities=velocities)
 
 
 def _write_xyz(path: Path, pieces: Iterator[Trajectory]) -> None:
@@ -128,9 +130,12 @@ def _write_with_mdanalysis(path: Path, store: TrajectoryStore, chosen: range) ->
         if path.suffix == ".pdb":
             options["multiframe"] = False
         with MDAnalysis.Writer(str(path), n_atoms=store.system.n_particles, **options) as file:
-            for piece in _pieces(store, chosen):
+            velocities = store.has_velocities and path.suffix == ".trr"
+            for piece in _pieces(store, chosen, velocities=velocities):
                 for k in range(piece.n_frames):
                     timestep = universe.trajectory.ts
+                    if piece.velocities is not None:
+                        timestep.velocities = piece.velocities[k]
                     timestep.positions = piece[k : k + 1].unwrapped_positions[0]
                     timestep.frame = n_written
                     timestep.time = float(piece.time[k])

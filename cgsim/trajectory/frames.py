@@ -37,6 +37,7 @@ class Frame:
         time: time, if the file states it.
         step: number of the MD step, if the file states it.
         bytes_read: how much of the file on disk has been read.
+        velocities: [particles, 3], length / time, if they were asked for and the file has them.
     """
 
     where: str
@@ -47,3 +48,4 @@ class Frame:
     time: float | None
     step: int | None
     bytes_read: int
+    velocities: Float64[Array, "particles 3"] | None = None

@@ -24,6 +24,7 @@ class ImportSettings:
         stop: frame to stop before; None for the end.
         stride: keep every so-many-th frame.
         decimals: decimals of a position to keep; None for all.
+        velocities: keep the velocities of the files, which all frames then must have.
 
     Raises:
         InputError: if a number is out of range.
@@ -40,6 +41,7 @@ class ImportSettings:
     stop: int | None = None
     stride: int = 1
     decimals: int | None = None
+    velocities: bool = False
 
     def __post_init__(self) -> None:
         if self.timestep is not None and not self.timestep > 0:

@@ -15,8 +15,8 @@ from cgsim.trajectory.import_settings import ImportSettings
 from cgsim.trajectory.sources import FrameSource
 from cgsim.trajectory.store import StoreWriter
 from cgsim.trajectory.summary import ImportSummary, charge_warnings
-from cgsim.trajectory.trajectory import System, Trajectory
-from cgsim.typing import Array, Float64, Int32
+from cgsim.trajectory.trajectory import System, Trajectory, join
+from cgsim.typing import Array, Float32, Float64, Int32
 
 __all__ = ["ImportSettings", "ImportSummary", "import_trajectory"]
 
@@ -77,8 +77,8 @@ def import_trajectory(
             summary.add(batch)
         if writer.n_frames == 0:
             raise InputError(f"{paths[-1]}: no frame is left by --start {settings.start}: it has {source.n_frames}")
-    warnings = charge_warnings(system)
-    return replace(summary, notes=(*source.topology.notes, *source.notes), warnings=warnings)
+    notes = (*source.topology.notes, *source.notes, *(["velocities are kept"] if settings.velocities else []))
+    return replace(summary, notes=notes, warnings=charge_warnings(system))
 
 
 def _kept(frames: Iterator[Frame], settings: ImportSettings) -> Iterator[tuple[Frame, bool]]:
@@ -94,7 +94,7 @@ def _batches(system: System, frames: Iterator[tuple[Frame, bool]], settings: Imp
     finder = ImageFinder(system)
     origin: str | None = None
     batch: list[Trajectory] = []
-    n_batch = max(1, BUFFER_BYTES // (24 * max(1, system.n_particles)))
+    n_batch = max(1, BUFFER_BYTES // ((36 if settings.velocities else 24) * max(1, system.n_particles)))
     for frame, keep in frames:
         before, origin = origin, _origin_of_images(frame, settings.images)
         if before not in (None, origin):
@@ -103,13 +103,30 @@ def _batches(system: System, frames: Iterator[tuple[Frame, bool]], settings: Imp
         if not keep:
             continue
         assert frame.time is not None
-        time = np.array([frame.time])
-        batch.append(Trajectory(system, wrapped[None].astype(np.float32), images[None], frame.cell[None].copy(), time))
+        time, velocities = np.array([frame.time]), _velocities(frame, settings)
+        positions = wrapped[None].astype(np.float32)
+        batch.append(Trajectory(system, positions, images[None], frame.cell[None].copy(), time, velocities))
         if len(batch) == n_batch:
-            yield _joined(batch)
+            yield join(batch)
             batch = []
     if batch:
-        yield _joined(batch)
+        yield join(batch)
+
+
+def _velocities(frame: Frame, settings: ImportSettings) -> Float32[Array, "1 particles 3"] | None:
+    """Velocities of a frame to be kept, if they are wanted.
+
+    Raises:
+        InputError: if the frame has none.
+    """
+    if not settings.velocities:
+        return None
+    if frame.velocities is None:
+        raise InputError(
+            f"{frame.where}: has no velocities, expected them in every frame kept (LAMMPS dumps: columns vx vy vz; "
+            "trr: nstvout = nstxout); leave --velocities out, or choose the frames that have them (--start, --stride)"
+        )
+    return frame.velocities[None].astype(np.float32)
 
 
 def _origin_of_images(frame: Frame, source: str) -> str:
@@ -136,16 +153,6 @@ def _into_cell(
         finder.check(frame, given)
     shift = np.floor(frame.positions @ np.linalg.inv(frame.cell))
     return frame.positions - shift @ frame.cell, given + shift.astype(np.int32)
-
-
-def _joined(batch: list[Trajectory]) -> Trajectory:
-    return Trajectory(
-        batch[0].system,
-        *(
-            np.concatenate([getattr(frame, name) for frame in batch])
-            for name in ("wrapped_positions", "image_flags", "cell", "time")
-        ),
-    )
 
 
 def _is_all_ions(system: System) -> bool:

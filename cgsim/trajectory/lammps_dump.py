@@ -1,7 +1,8 @@
 """Reader of LAMMPS text dumps (LAMMPS manual, ``dump custom`` and ``Howto triclinic``), one frame in memory at a time.
 
 Unwrapped positions are ``H (s + i) + origin`` whatever the columns: ``x`` and ``xu`` are lengths, ``xs`` and ``xsu``
-fractions of the cell, ``ix`` image flags. The origin of a periodic cell is subtracted, so the cell starts at zero; a
+fractions of the cell, ``ix`` image flags. Velocities ``vx`` are lengths per time in every style of units, since the
+integrator adds v dt to a position. The origin of a periodic cell is subtracted, so the cell starts at zero; a
 cell that breathes about its centre then seems to drift as a whole, like its centre of mass, which carries no meaning.
 """
 
@@ -17,6 +18,8 @@ from cgsim.trajectory.lammps_dump_header import DumpHeader, read_header
 from cgsim.trajectory.textfile import TextFile
 from cgsim.typing import Array, Int64
 from cgsim.units import LammpsUnits
+
+_VELOCITIES = ("vx", "vy", "vz")
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,16 @@ def sample_dump(path: Path | str) -> DumpSample:
         return DumpSample(header.units, by_id)
 
 
-def read_dump(path: Path | str, ids: Int64[Array, " atoms"], units: LammpsUnits) -> Iterator[Frame]:
+def read_dump(
+    path: Path | str, ids: Int64[Array, " atoms"], units: LammpsUnits, *, velocities: bool = False
+) -> Iterator[Frame]:
     """Yield the frames of a dump, gzipped or not, in the order of ``ids`` whatever the order in the file.
 
     Args:
         path: the file.
         ids: [atoms], increasing; the ids that every frame must have.
         units: what a unit of the file is in units of the store.
+        velocities: read the columns vx vy vz too, where the dump has them.
 
     Raises:
         InputError: naming file and frame: truncated, ids missing or repeated, another number of atoms, a coordinate
@@ -71,7 +77,7 @@ def read_dump(path: Path | str, ids: Int64[Array, " atoms"], units: LammpsUnits)
     with TextFile(path) as file:
         index = 0
         while (header := read_header(file, index)) is not None:
-            yield _frame(file, header, index, ids, units)
+            yield _frame(file, header, index, ids, units, velocities)
             index += 1
         if index == 0:
             raise InputError(f"{path}: the file has no frames")
@@ -93,14 +99,17 @@ def _atom_lines(file: TextFile, header: DumpHeader, index: int) -> list[bytes]:
     return lines
 
 
-def _frame(file: TextFile, header: DumpHeader, index: int, ids: Int64[Array, " atoms"], units: LammpsUnits) -> Frame:
+def _frame(
+    file: TextFile, header: DumpHeader, index: int, ids: Int64[Array, " atoms"], units: LammpsUnits, velocities: bool
+) -> Frame:
     if header.n_atoms != len(ids):
         raise InputError(
             f"{header.where}: {header.n_atoms} atoms, expected {len(ids)} as in the topology"
             f"{' and the frames before' if index else ''}"
         )
     lines = _atom_lines(file, header, index)
-    used = [header.columns.index(name) for name in ("id", *header.convention)]
+    moving = _VELOCITIES if velocities and set(_VELOCITIES) <= set(header.columns) else ()
+    used = [header.columns.index(name) for name in ("id", *header.convention, *moving)]
     first_line = file.line_number - header.n_atoms + 1
     try:
         table = np.loadtxt(lines, usecols=used, comments=None, ndmin=2, encoding="utf-8")
@@ -124,6 +133,7 @@ def _frame(file: TextFile, header: DumpHeader, index: int, ids: Int64[Array, " a
         time=None if header.time is None else header.time * units.time,
         step=header.timestep,
         bytes_read=file.bytes_read,
+        velocities=table[:, -3:] * (units.length / units.time) if moving else None,
     )
 
 

@@ -53,26 +53,33 @@ def write_lammps_data(path: Path, trajectory: Trajectory) -> None:
 
 
 def write_lammps_dump(path: Path, pieces: Iterable[Trajectory]) -> None:
-    """Write a dump with columns ``id mol type element q x y z ix iy iz``, units and times."""
+    """Write a dump with columns ``id mol type element q x y z ix iy iz``, units and times; ``vx vy vz`` if known."""
     step = 0
     with _open(path) as file:
         for piece in pieces:
             head = _atom_columns(piece.system)
-            units = _STYLE[piece.system.units]
+            units = LAMMPS_UNITS[_STYLE[piece.system.units]]
+            factor = units.time / units.length
             for k in range(piece.n_frames):
                 positions, low, high = _in_box(piece.wrapped_positions[k], piece.cell[k])
-                lines = [] if step else ["ITEM: UNITS", units]
-                lines += ["ITEM: TIME", f"{piece.time[k] / LAMMPS_UNITS[units].time:.17g}"]
+                lines = [] if step else ["ITEM: UNITS", _STYLE[piece.system.units]]
+                lines += ["ITEM: TIME", f"{piece.time[k] / units.time:.17g}"]
                 lines += ["ITEM: TIMESTEP", str(step), "ITEM: NUMBER OF ATOMS", str(piece.system.n_particles)]
                 lines += _box_lines(piece.cell[k], low, high)
-                lines += ["ITEM: ATOMS id mol type element q x y z ix iy iz"]
-                lines += [
+                velocities = (
+                    None if piece.velocities is None else (piece.velocities[k].astype(np.float64) * factor).tolist()
+                )
+                lines += ["ITEM: ATOMS id mol type element q x y z ix iy iz" + (" vx vy vz" if velocities else "")]
+                atoms = [
                     f"{start} {x:{_EXACT}} {y:{_EXACT}} {z:{_EXACT}} {ix} {iy} {iz}"
                     for start, (x, y, z), (ix, iy, iz) in zip(
                         head, positions.tolist(), piece.image_flags[k].tolist(), strict=True
                     )
                 ]
-                file.write(("\n".join(lines) + "\n").encode())
+                if velocities is not None:
+                    tails = (" ".join(format(v, _EXACT) for v in vector) for vector in velocities)
+                    atoms = [f"{atom} {tail}" for atom, tail in zip(atoms, tails, strict=True)]
+                file.write(("\n".join(lines + atoms) + "\n").encode())
                 step += 1
 
 

@@ -5,6 +5,7 @@ Layout (H5MD 1.1, de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546
 
     /h5md                             version, author, creator
     /particles/all/position,image     value [frames, particles, 3], step, time
+    /particles/all/velocity           the same, where velocities were kept
     /particles/all/box                edges: value [frames, 3, 3], step, time (no edges: no cell)
     /particles/all/species,mass,charge
     /connectivity/bonds               [bonds, 2]

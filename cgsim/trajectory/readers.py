@@ -87,8 +87,13 @@ def read_topology(path: Path | str, elements: str | None) -> Topology:
     return Topology(path, system, np.arange(1, n + 1), tuple(notes))
 
 
-def read_frames(path: Path | str, n_particles: int) -> Iterator[Frame]:
+def read_frames(path: Path | str, n_particles: int, *, velocities: bool = False) -> Iterator[Frame]:
     """Yield the frames of any trajectory that MDAnalysis knows, in Å and ps.
+
+    Args:
+        path: the file.
+        n_particles: of every frame.
+        velocities: read those that the file has too, in Å/ps.
 
     Raises:
         InputError: naming file and frame: unknown format, cut off, another number of particles, not finite.
@@ -96,14 +101,15 @@ def read_frames(path: Path | str, n_particles: int) -> Iterator[Frame]:
     path = existing_file(path)
     low_level = path.suffix.lower() in (".xtc", ".trr")
     n_frames = 0
-    for frame in _read_xdr(path, n_particles) if low_level else _read_with_mdanalysis(path, n_particles):
-        bad = np.argwhere(~np.isfinite(frame.positions))
-        if len(bad):
-            particle, axis = bad[0]
-            raise InputError(
-                f"{frame.where}: {'xyz'[axis]} of particle {particle + 1} is {frame.positions[particle, axis]}, "
-                "expected a finite number"
-            )
+    read = _read_xdr if low_level else _read_with_mdanalysis
+    for frame in read(path, n_particles, velocities):
+        for name, values in (("", frame.positions), ("v", frame.velocities)):
+            if values is not None and len(bad := np.argwhere(~np.isfinite(values))):
+                particle, axis = bad[0]
+                raise InputError(
+                    f"{frame.where}: {name}{'xyz'[axis]} of particle {particle + 1} is {values[particle, axis]}, "
+                    "expected a finite number"
+                )
         n_frames += 1
         yield frame
     if n_frames == 0:
@@ -145,7 +151,7 @@ def _decimal(values: Any) -> Float64[Array, " values"]:
     return np.asarray(values, dtype=np.float32).astype(str).astype(np.float64)
 
 
-def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
+def _read_xdr(path: Path, n_particles: int, velocities: bool) -> Iterator[Frame]:
     from MDAnalysis.lib.formats.libmdaxdr import TRRFile, XTCFile
 
     opened = XTCFile if path.suffix.lower() == ".xtc" else TRRFile
@@ -158,7 +164,12 @@ def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
                 index += 1
                 n_bytes = file._bytes_tell()
                 if not getattr(raw, "hasx", True):
-                    continue  # TRR may have frames of velocities only
+                    if velocities and raw.hasv:
+                        raise InputError(
+                            f"{path}: frame {index - 1} has velocities but no positions; write both at the same steps "
+                            "(nstvout = nstxout)"
+                        )
+                    continue  # TRR may have frames of velocities or forces only
                 yield Frame(
                     where=f"{path}: frame {index - 1}",
                     positions=raw.x.astype(np.float64) * _NM,
@@ -168,6 +179,7 @@ def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
                     time=float(str(np.float32(raw.time))),
                     step=int(raw.step),
                     bytes_read=n_bytes,
+                    velocities=raw.v.astype(np.float64) * _NM if velocities and getattr(raw, "hasv", False) else None,
                 )
     except OSError as error:
         raise InputError(f"{path}: frame {index}: cut off or damaged ({_one_line(error)})") from error
@@ -175,7 +187,7 @@ def _read_xdr(path: Path, n_particles: int) -> Iterator[Frame]:
         raise InputError(f"{path}: frame {index}: the file is cut off, {size - n_bytes} bytes after frame {index - 1}")
 
 
-def _read_with_mdanalysis(path: Path, n_particles: int) -> Iterator[Frame]:
+def _read_with_mdanalysis(path: Path, n_particles: int, velocities: bool) -> Iterator[Frame]:
     from MDAnalysis.coordinates.core import get_reader_for
     from MDAnalysis.lib.mdamath import triclinic_vectors
 
@@ -209,6 +221,7 @@ def _read_with_mdanalysis(path: Path, n_particles: int) -> Iterator[Frame]:
                 time=float(str(np.float32(timestep.time))) if _formats(reader_class) & _HAS_CLOCK else None,
                 step=None,
                 bytes_read=size * (index + 1) // n_frames,
+                velocities=timestep.velocities.astype(np.float64) if velocities and timestep.has_velocities else None,
             )
 
 

@@ -35,6 +35,7 @@ class FrameSource:
     def __init__(self, topology_path: Path, paths: Sequence[Path], settings: ImportSettings) -> None:
         self._paths = paths
         self._atom_style = settings.atom_style
+        self._velocities = settings.velocities
         self.notes: list[str] = []
         self.n_frames = 0
         topology_is_lammps = is_lammps_data(topology_path)
@@ -96,7 +97,7 @@ class FrameSource:
     def _open(self, path: Path) -> Iterator[Frame]:
         if path in self._dumps:
             assert self.units is not None
-            return read_dump(path, self.topology.ids, self.units)
+            return read_dump(path, self.topology.ids, self.units, velocities=self._velocities)
         if is_lammps_data(path):
             return self._data_frame(path)
         if self.units is not None and (self.units.length != 1.0 or self.units.system is UnitSystem.LJ):
@@ -106,7 +107,7 @@ class FrameSource:
                     "other than real or metal; write a dump or dcd"
                 )
             return _scaled(read_frames(path, self.topology.system.n_particles), self.units.length)
-        return read_frames(path, self.topology.system.n_particles)
+        return read_frames(path, self.topology.system.n_particles, velocities=self._velocities)
 
     def _data_frame(self, path: Path) -> Iterator[Frame]:
         """Read a LAMMPS data file as a trajectory of one frame."""

@@ -19,6 +19,11 @@ from cgsim.typing import Array, Float64, Int64
 
 __all__ = ["StoreWriter", "TrajectoryStore", "write_store"]
 
+NO_VELOCITIES = (
+    "holds no velocities; 'cgsim import --velocities' keeps those of files that have them (LAMMPS dumps with columns "
+    "vx vy vz, trr), rollouts never have any"
+)
+
 
 class TrajectoryStore:
     """A store opened for reading; frames are read only when asked for.
@@ -31,6 +36,8 @@ class TrajectoryStore:
         atoms: the atomistic system beneath, if the particles are beads and it was kept.
         documents: what was kept as JSON, by name.
         time: [frames], time.
+        is_periodic: whether there is a cell.
+        has_velocities: whether velocities were kept.
 
     Raises:
         InputError: if the file is missing, damaged, not a store, or of a newer major version.
@@ -59,6 +66,7 @@ class TrajectoryStore:
                 }
                 self.time: Float64[Array, " frames"] = file[f"{PARTICLES}/position/time"][:]
                 self.is_periodic: bool = "edges" in file[f"{PARTICLES}/box"]
+                self.has_velocities: bool = f"{PARTICLES}/velocity" in file
             except (KeyError, TypeError, OSError) as error:
                 raise InputError(f"{self.path}: damaged store: {_first_line(error)}") from error
 
@@ -92,17 +100,29 @@ class TrajectoryStore:
             )
         return float(interval)
 
-    def read(self, frames: slice = slice(None)) -> Trajectory:
-        """Read some frames (all by default) into memory; a negative step is not possible."""
-        with self._open() as file:
-            return self._read(file, frames)
+    def read(self, frames: slice = slice(None), *, velocities: bool = False) -> Trajectory:
+        """Read some frames (all by default) into memory; a negative step is not possible.
 
-    def chunks(self, max_bytes: int = 64 * 2**20) -> Iterator[Trajectory]:
-        """Read all frames in order, in pieces of at most ``max_bytes`` of positions and images (one frame at least)."""
-        per_piece = max(1, max_bytes // (24 * max(1, self.system.n_particles)))
+        Raises:
+            InputError: if velocities are asked for and there are none, or the file is damaged.
+        """
+        with self._open() as file:
+            return self._read(file, frames, velocities)
+
+    def chunks(self, max_bytes: int = 64 * 2**20, *, velocities: bool = False) -> Iterator[Trajectory]:
+        """Read all frames in order, in pieces of at most ``max_bytes`` (one frame at least).
+
+        Args:
+            max_bytes: of positions, images and velocities.
+            velocities: read them too.
+
+        Raises:
+            InputError: if velocities are asked for and there are none, or the file is damaged.
+        """
+        per_piece = max(1, max_bytes // ((36 if velocities else 24) * max(1, self.system.n_particles)))
         with self._open() as file:
             for start in range(0, self.n_frames, per_piece):
-                yield self._read(file, slice(start, start + per_piece))
+                yield self._read(file, slice(start, start + per_piece), velocities)
 
     def unwrapped(
         self, particles: Int64[Array, " chosen"], frames: slice = slice(None)
@@ -118,7 +138,9 @@ class TrajectoryStore:
                 pieces.append(piece.wrapped_positions[:, particles] + images @ piece.cell)
         return np.concatenate(pieces)
 
-    def _read(self, file: Any, frames: slice) -> Trajectory:
+    def _read(self, file: Any, frames: slice, velocities: bool = False) -> Trajectory:
+        if velocities and not self.has_velocities:
+            raise InputError(f"{self.path}: {NO_VELOCITIES}")
         try:
             particles = file[PARTICLES]
             if self.is_periodic:
@@ -131,6 +153,7 @@ class TrajectoryStore:
                 particles["image/value"][frames],
                 cell,
                 self.time[frames],
+                particles["velocity/value"][frames] if velocities else None,
             )
         except (OSError, KeyError) as error:
             raise InputError(f"{self.path}: damaged store: {_first_line(error)}") from error

@@ -99,6 +99,7 @@ class Trajectory:
         image_flags: [frames, particles, 3], number of lattice vectors to add to get the unwrapped position.
         cell: [frames, 3, 3], length; rows are lattice vectors; all zero for a system without a cell (open boundaries).
         time: [frames], time; strictly increasing.
+        velocities: [frames, particles, 3], length / time; None where they are not known, as in every rollout.
     """
 
     system: System
@@ -106,6 +107,7 @@ class Trajectory:
     image_flags: Int32[Array, "frames particles 3"]
     cell: Float64[Array, "frames 3 3"]
     time: Float64[Array, " frames"]
+    velocities: Float32[Array, "frames particles 3"] | None = None
 
     @property
     def n_frames(self) -> int:
@@ -132,7 +134,23 @@ class Trajectory:
             image_flags=self.image_flags[frames],
             cell=self.cell[frames],
             time=self.time[frames],
+            velocities=None if self.velocities is None else self.velocities[frames],
         )
+
+
+def join(pieces: list[Trajectory]) -> Trajectory:
+    """Pieces of one system that follow each other, as one trajectory; all of them have velocities, or none."""
+    if len(pieces) == 1:
+        return pieces[0]
+    known = [piece.velocities for piece in pieces if piece.velocities is not None]
+    return Trajectory(
+        pieces[0].system,
+        np.concatenate([piece.wrapped_positions for piece in pieces]),
+        np.concatenate([piece.image_flags for piece in pieces]),
+        np.concatenate([piece.cell for piece in pieces]),
+        np.concatenate([piece.time for piece in pieces]),
+        np.concatenate(known) if known else None,
+    )
 
 
 def consecutive(labels: Int64[Array, " particles"]) -> Int64[Array, " particles"]:

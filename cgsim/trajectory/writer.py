@@ -74,8 +74,8 @@ class StoreWriter:
         """Write all frames of ``trajectory``, whose time must lie after what was written so far.
 
         Raises:
-            InputError: if the particles differ in number, time does not increase, a coordinate is not finite, or the
-                disk is full.
+            InputError: if the particles differ in number, time does not increase, a coordinate is not finite, only some
+                frames have velocities, or the disk is full.
         """
         if trajectory.system.n_particles != self.system.n_particles:
             raise InputError(
@@ -83,11 +83,12 @@ class StoreWriter:
             )
         if trajectory.n_frames == 0:
             return
+        velocities = trajectory.velocities
         self._check(trajectory)
         start, stop = self.n_frames, self.n_frames + trajectory.n_frames
         with self._writing():
             if start == 0:
-                self._create_elements(trajectory.cell[0])
+                self._create_elements(trajectory.cell[0], velocities is not None)
             elements: list[tuple[str, Array]] = [
                 ("position/value", trajectory.wrapped_positions),
                 ("image/value", trajectory.image_flags),
@@ -96,6 +97,8 @@ class StoreWriter:
             ]
             if "edges" in self._particles["box"]:
                 elements.append(("box/edges/value", trajectory.cell))
+            if velocities is not None:
+                elements.append(("velocity/value", velocities))
             for name, values in elements:
                 dataset = self._particles[name]
                 dataset.resize(stop, axis=0)
@@ -115,7 +118,7 @@ class StoreWriter:
         try:
             with self._writing():
                 if self.n_frames == 0:
-                    self._create_elements(np.zeros((3, 3)))
+                    self._create_elements(np.zeros((3, 3)), False)
                 self._file.close()
                 self._disk.sync()
             with disk_errors(self.path):
@@ -137,13 +140,17 @@ class StoreWriter:
                 f"{self.path}: frame {self.n_frames + frame} is at time {trajectory.time[frame]:g}, "
                 f"expected a time after {before:g}"
             )
-        bad = np.argwhere(~np.isfinite(trajectory.wrapped_positions))
-        if len(bad):
-            frame, particle, axis = bad[0]
-            raise InputError(
-                f"{self.path}: frame {self.n_frames + frame}: {'xyz'[axis]} of particle {particle + 1} is "
-                f"{trajectory.wrapped_positions[frame, particle, axis]}, expected a finite number"
-            )
+        has_velocities = trajectory.velocities is not None
+        if self.n_frames and has_velocities != ("velocity" in self._particles):
+            words = ("has velocities", "none") if has_velocities else ("has no velocities", "them")
+            raise InputError(f"{self.path}: frame {self.n_frames} {words[0]}, expected {words[1]} as in those before")
+        for name, values in (("", trajectory.wrapped_positions), ("v", trajectory.velocities)):
+            if values is not None and len(bad := np.argwhere(~np.isfinite(values))):
+                frame, particle, axis = bad[0]
+                raise InputError(
+                    f"{self.path}: frame {self.n_frames + frame}: {name}{'xyz'[axis]} of particle {particle + 1} is "
+                    f"{values[frame, particle, axis]}, expected a finite number"
+                )
 
     def _write_header(self, atoms: System | None, texts: dict[str, str]) -> None:
         from cgsim import __version__
@@ -173,8 +180,8 @@ class StoreWriter:
         for name, text in texts.items():
             documents[name] = text
 
-    def _create_elements(self, cell: Float64[Array, "3 3"]) -> None:
-        """Create positions, images, cell and time, once the first frame tells whether there is a cell."""
+    def _create_elements(self, cell: Float64[Array, "3 3"], has_velocities: bool) -> None:
+        """Create positions, images, cell and time, once the first frame tells what there is."""
         n = self.system.n_particles
         per_chunk = max(1, min(n, CHUNK_BYTES // 12))
         chunks = (max(1, CHUNK_BYTES // (12 * per_chunk)), per_chunk, 3)
@@ -187,6 +194,11 @@ class StoreWriter:
         image["step"], image["time"] = position["step"], position["time"]
         position["value"].attrs["unit"] = self.system.units.length
         position["time"].attrs["unit"] = self.system.units.time
+        if has_velocities:
+            velocity = self._particles.create_group("velocity")
+            velocity.create_dataset("value", shape, "f4", maxshape=limit, chunks=chunks, **LOSSLESS)
+            velocity["value"].attrs["unit"] = self.system.units.velocity
+            velocity["step"], velocity["time"] = position["step"], position["time"]
         box = self._particles.create_group("box")
         box.attrs["dimension"] = 3
         box.attrs["boundary"] = np.array([b"periodic" if cell.any() else b"none"] * 3)

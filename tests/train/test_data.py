@@ -150,6 +150,23 @@ def test_windows_are_the_unwrapped_track_relative_to_the_present(name, request):
         assert torch.equal(present, torch.from_numpy(data.trajectory.wrapped_positions[frame]))
 
 
+@pytest.mark.parametrize("name", ["chain", "box"])
+def test_windows_both_ways_are_those_of_the_path_and_of_the_path_played_backwards(name, request):
+    path = request.getfixturevalue(name)
+    wanted = settings(0.3 if name == "chain" else 6.0, (0, 1), cutoff=6.0)
+    data = load(whole(path), ONE_TO_ONE if name == "chain" else MAPPING, wanted)
+    windows, n = Windows([data], wanted, both_ways=True), len(data.frames(wanted))
+    assert len(windows) == 2 * n
+    track, last = data.trajectory.unwrapped_positions, data.trajectory.n_frames - 1
+    for place in (0, n - 1):
+        assert windows[place][0] == windows[n + place][0] == 0
+        frame = last - data.frames(wanted)[place]  # counted from the end
+        _, history, displacement = windows[n + place]
+        # float32 positions of order 30.
+        np.testing.assert_allclose(displacement, track[frame - 3] - track[frame], atol=1e-5)
+        np.testing.assert_allclose(history[:, 0] - history[:, 1], track[frame + 3] - track[frame], atol=1e-5)
+
+
 def test_scales_of_a_known_process(tmp_path):
     """Free beads: every displacement over one lag has the variance 2 D lag, whatever the class; bonds have spread 1."""
     n, n_frames, interval = 30, 400, 0.1
