@@ -47,8 +47,8 @@ class TrainingSettings(BaseModel):
         history_noise: noise on the history.
         class_balance: 0 weighs all beads alike in the losses, 1 gives every bead class the same total weight.
         augment_rotations: rotate every window at random; needless for the equivariant network.
-        both_ways: learn from every trajectory played backwards as well. In equilibrium both are equally likely (detailed
-            balance), and what the few events of a short trajectory favour by chance cancels.
+        both_ways: learn from every trajectory played backwards as well. In equilibrium both are equally likely
+            (detailed balance), and what the few events of a short trajectory favour by chance cancels.
         validate_every: steps between validations; also between checkpoints.
         seed: of weights, windows and noise.
         execution: how the networks are run in training: compiled, or with matrix products in bfloat16.
