@@ -10,10 +10,11 @@ import yaml
 from small_runs import MAPPING, SECTIONS, Page, report_of, write_md, write_rollout_of_md, write_run
 
 from cgsim.analysis import AnalysisSettings, analyze_files
+from cgsim.analysis.lettering import common_exponent
 from cgsim.benchmark.report import write_report
 from cgsim.benchmark.report.compare import deviation
 from cgsim.benchmark.report.style import LIGHT
-from cgsim.benchmark.report.text import common_exponent, pretty_value
+from cgsim.benchmark.report.text import pretty_value
 from cgsim.config import Experiment
 from cgsim.production import ProductionSettings, simulate
 from cgsim.train.fit import fit

@@ -1,6 +1,7 @@
 """Parts of the report that laws can be stated for: deviations, averaged curves, histograms, colours, numbers."""
 
 import math
+import re
 from pathlib import Path
 
 import networkx as nx
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cgsim.analysis.lettering import common_exponent
 from cgsim.beads import BeadStore
 from cgsim.benchmark.report.compare import Verdict, deviation
 from cgsim.benchmark.report.curves import average, density
 from cgsim.benchmark.report.drawing import bead_tints, mapping_panels
-from cgsim.benchmark.report.text import common_exponent, pretty_value
+from cgsim.benchmark.report.results import MOST_OF_A_KIND, results_curves
+from cgsim.benchmark.report.text import pretty_value
 from cgsim.mapping import MappingSettings, partition
 from cgsim.trajectory import System, Trajectory
 from cgsim.trajectory.store import TrajectoryStore, write_store
@@ -159,3 +162,24 @@ def test_a_ring_and_a_star_can_be_drawn(tmp_path: Path) -> None:
     for bonds in (np.sort(ring, axis=0), star):
         for atomic_number in (0, 6):
             assert "<svg" in drawn(chain(30, bonds, atomic_number), tmp_path, 5)
+
+
+def test_of_many_curves_some_are_drawn_and_the_page_says_which_are_not() -> None:
+    columns = {"r": [0.5, 1.5], "rdf": [0.0, 1.0], "standard_error": [0.0, 0.1], "units": {"r": "Angstrom"}}
+    pairs = [{"system": f"s{k % 8}", "species": f"A-B{k // 8}", **columns} for k in range(8 * (MOST_OF_A_KIND + 2))]
+    (topic,) = results_curves({"curves": {"rdf": pairs, "msd": []}})
+    assert len(topic.panels) == MOST_OF_A_KIND
+    assert f"g(r) of A-B{MOST_OF_A_KIND} and g(r) of A-B{MOST_OF_A_KIND + 1}" in topic.text
+    assert "the first 6 are shown" in topic.text
+    svg = topic.panels[0].svg
+    assert {color for k in range(1, 6) for color in [f"var(--line-{k})"] if color not in svg} == set()
+    assert not re.search(r"#[0-9a-fA-F]{6}", svg.replace("#000000", "")), "colours that would not follow the theme"
+
+
+def test_maps_follow_the_theme_and_hold_no_image() -> None:
+    cells = {"unit_i": [1, 1, 2], "unit_j": [2, 3, 3], "probability": [0.9, 0.01, 0.5], "units": {"unit_i": "beads"}}
+    (topic,) = results_curves({"curves": {"contact_map": [{"system": "a", "species": "polymer", **cells}]}})
+    svg = topic.panels[0].svg
+    assert "<image" not in svg
+    assert "var(--cgsim)" in svg
+    assert not re.search(r"#[0-9a-fA-F]{6}", svg.replace("#000000", ""))

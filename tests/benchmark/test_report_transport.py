@@ -7,8 +7,11 @@ import pytest
 from small_runs import Page, write_run
 
 from cgsim.analysis import AnalysisSettings, analyze_files, write_results
+from cgsim.analysis.lettering import common_exponent
+from cgsim.analysis.looks import kind_of
 from cgsim.benchmark.report import write_report
-from cgsim.benchmark.report.text import common_exponent, pretty_value
+from cgsim.benchmark.report.results import MOST_OF_A_KIND
+from cgsim.benchmark.report.text import pretty_value
 
 pytestmark = pytest.mark.slow  # whole analyses
 
@@ -57,6 +60,32 @@ def test_results_in_the_run_folder_are_shown_with_intervals(page: Page, run: Pat
     shift = common_exponent(first["value"])
     assert table[1][4] == pretty_value(first["value"], first["standard_error"], shift)
     assert table[1][5] == " to ".join(pretty_value(v, None, shift) for v in first["interval_95"])
+
+
+def test_every_curve_of_the_results_is_drawn(page: Page, run: Path) -> None:
+    curves = json.loads((run / "results.json").read_text())["curves"]
+    words = [value for tag, name, value in page.attributes if tag == "svg" and name == "aria-label"]
+    for kind, own in curves.items():
+        drawn = [text for text in words if text.startswith(f"{kind_of(kind, own).title} of ")]
+        wanted = min(MOST_OF_A_KIND, len({curve["species"] for curve in own}))
+        assert len(drawn) >= wanted > 0, kind
+
+
+def test_a_folder_with_an_analysis_alone_has_a_page(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "analysis"
+    folder.mkdir()
+    (folder / "results.json").write_bytes((run / "results.json").read_bytes())
+    write_report([folder], tmp_path / "report.html")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.sections == ["run1-results", "run1-versions"]
+    assert "Missing" not in page.text
+
+
+def test_results_that_cannot_be_read_are_said_to_be_missing(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    (folder / "results.json").write_text('{"rows": []}')
+    write_report([folder], tmp_path / "report.html")
+    assert "No analysis: " in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
 
 
 def test_a_run_without_results_or_temperature_says_so(tmp_path: Path) -> None:

@@ -2,19 +2,22 @@
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from cgsim.analysis import AnalysisSettings
+from cgsim.analysis.comparison import read_document
 from cgsim.benchmark.report.manifest import MANIFEST, Manifest, TableRow, read_manifest
 from cgsim.checkpoint import TrainedModel, load_model
 from cgsim.errors import InputError
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.typing import Array
 
-MODEL, METRICS, ROLLOUTS = "model", "metrics.csv", "rollouts"
+MODEL, METRICS, ROLLOUTS, RESULTS = "model", "metrics.csv", "rollouts", "results.json"
 ROLLOUT_DOCUMENT = "rollout"
 ABSCISSAE = ("step", "epoch")
 
@@ -47,6 +50,7 @@ class Run:
         model: the trained model, if there is one.
         metrics: training curves by name: steps and values.
         systems: what was simulated.
+        results: an analysis as ``cgsim analyze -o results.json`` leaves it; None if there is none.
         missing: sentences that say what the folder should hold and does not.
     """
 
@@ -56,7 +60,13 @@ class Run:
     model: TrainedModel | None
     metrics: dict[str, tuple[Array, Array]]
     systems: tuple[SystemFiles, ...]
+    results: dict[str, Any] | None
     missing: tuple[str, ...]
+
+    @property
+    def is_analysis_only(self) -> bool:
+        """Whether the folder holds an analysis and nothing of a run."""
+        return self.results is not None and not (self.model or self.metrics or self.systems or self.table)
 
     @property
     def table(self) -> tuple[TableRow, ...]:
@@ -78,13 +88,27 @@ def read_run(folder: Path) -> Run:
     model = _model(folder, missing)
     metrics = _metrics(folder / METRICS, missing)
     systems = _systems(folder, manifest, missing) if found else _rollouts_only(folder, missing)
-    if model is None and not metrics and not any(s.rollouts or s.md for s in systems) and not manifest.table:
+    results = _results(folder / RESULTS, missing)
+    is_bare = model is None and not metrics and not any(s.rollouts or s.md for s in systems) and not manifest.table
+    if is_bare and results is None:
         raise InputError(
-            f"{folder}: nothing to report on; expected {MODEL}/, {METRICS}, {ROLLOUTS}/*.h5 or {MANIFEST}, "
-            "as 'cgsim train' and 'cgsim simulate' write them"
+            f"{folder}: nothing to report on; expected {MODEL}/, {METRICS}, {ROLLOUTS}/*.h5, {MANIFEST} or {RESULTS}, "
+            "as 'cgsim train', 'cgsim simulate' and 'cgsim analyze' write them"
         )
     title = manifest.title or (model.card.name if model else folder.resolve().name)
-    return Run(folder, title, manifest, model, metrics, systems, tuple(missing))
+    run = Run(folder, title, manifest, model, metrics, systems, results, tuple(missing))
+    return replace(run, missing=()) if run.is_analysis_only else run
+
+
+def _results(path: Path, missing: list[str]) -> dict[str, Any] | None:
+    """The analysis in the folder; another program's file of the same name is said to be none."""
+    if not path.exists():
+        return None
+    try:
+        return read_document(path, AnalysisSettings())
+    except InputError as error:
+        missing.append(f"No analysis: {error}.")
+        return None
 
 
 def _model(folder: Path, missing: list[str]) -> TrainedModel | None:

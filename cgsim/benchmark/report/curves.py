@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from cgsim.analysis.drawings import Line
+from cgsim.analysis.lettering import common_exponent, power_of_ten, pretty_unit
+from cgsim.analysis.plots import draw_line, log_ticks
 from cgsim.benchmark.report.measure import CGSIM as OURS
 from cgsim.benchmark.report.measure import MD as LONG
 from cgsim.benchmark.report.measure import SHORT_MD as SHORT
 from cgsim.benchmark.report.measure import Document, Measured
 from cgsim.benchmark.report.style import CGSIM, MD, MUTED, SHORT_MD, Panel, plot
-from cgsim.benchmark.report.text import common_exponent, power_of_ten, pretty_unit, pretty_value
+from cgsim.benchmark.report.text import pretty_value
 from cgsim.typing import Array, Float64
 
 COLORS = {OURS: CGSIM, LONG: MD, SHORT: SHORT_MD}
@@ -21,19 +22,6 @@ ORDER = (LONG, SHORT, OURS)  # drawn in this order: ours on top
 MOST_PANELS = 24
 CHARGE, COLLECTIVE = "cross_displacement", "einstein-collective multi-origin"
 N_BINS = 40
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve with its errors, replicas averaged.
-
-    Attributes:
-        x, y, error: [points].
-    """
-
-    x: Float64[Array, " points"]
-    y: Float64[Array, " points"]
-    error: Float64[Array, " points"]
 
 
 def average(curves: list[Document], x: str, y: str) -> Line | None:
@@ -133,63 +121,57 @@ def mean_difference(line: Line, reference: Line) -> float:
 
 def msd_panels(measured: list[Measured]) -> list[Panel]:
     """Mean squared displacements, with the windows in which diffusion coefficients were fitted."""
-    panels = []
-    for one, label in _each(measured, "msd"):
-        lines = _lines(one, "msd", label, "lag", "msd")
-        lines = {s: Line(line.x[ok], line.y[ok], line.error[ok]) for s, line in lines.items() for ok in [line.y > 0]}
-        values = _values(one, "D", "self_diffusivity", label, "multi-origin")
-        alt = f"Mean squared displacement of {label} in {one.name} against time, both logarithmic. {values}."
-        with plot(_title(one, label, "msd", measured), alt, note=values) as sheet:
-            for source in (LONG, OURS):
-                figure = one.figure("self_diffusivity", label, source, "multi-origin")
-                if figure is not None:
-                    sheet.axes.axvspan(*figure["window"], color=COLORS[source], alpha=0.13, linewidth=0)
-            _draw(sheet.axes, lines)
-            _slope_one(sheet.axes, lines.get(LONG) or next(iter(lines.values())))
-            lag, squared = (_unit(one, "msd", label, column) for column in ("lag", "msd"))
-            sheet.axes.set(xscale="log", yscale="log", xlabel=f"time ({lag})", ylabel=f"MSD ({squared})")
-            log_ticks(sheet.axes.xaxis, sheet.axes.get_xlim())
-            log_ticks(sheet.axes.yaxis, sheet.axes.get_ylim())
-        panels.append(sheet.panel)
-    return panels
+    rise = _Rise("msd", "msd", "MSD", "Mean squared displacement", "D", "self_diffusivity", "multi-origin")
+    return [_rise_panel(one, label, rise, measured) for one, label in _each(measured, rise.kind)]
 
 
 def charge_panels(measured: list[Measured]) -> list[Panel]:
     """Mean squared displacement of the charge of all ions, with the windows in which the conductivity was fitted."""
-    panels = []
+    what = "Mean squared displacement of the charge"
+    rise = _Rise(CHARGE, "displacement", "charge MSD", what, "conductivity", "conductivity", COLLECTIVE)
     of_salts = [(one, label) for one, label in _each(measured, CHARGE) if "+" in label]
-    for one, label in of_salts:
-        lines = _lines(one, CHARGE, label, "lag", "displacement")
-        lines = {s: Line(line.x[ok], line.y[ok], line.error[ok]) for s, line in lines.items() for ok in [line.y > 0]}
-        values = _values(one, "conductivity", "conductivity", label, COLLECTIVE)
-        alt = f"Mean squared displacement of the charge of {label} in {one.name} against time. {values}."
-        with plot(_title(one, label, CHARGE, measured), alt, note=values) as sheet:
-            for source in (LONG, OURS):
-                figure = one.figure("conductivity", label, source, COLLECTIVE)
-                if figure is not None:
-                    sheet.axes.axvspan(*figure["window"], color=COLORS[source], alpha=0.13, linewidth=0)
-            _draw(sheet.axes, lines)
-            _slope_one(sheet.axes, lines.get(LONG) or next(iter(lines.values())))
-            lag, squared = (_unit(one, CHARGE, label, column) for column in ("lag", "displacement"))
-            sheet.axes.set(xscale="log", yscale="log", xlabel=f"time ({lag})", ylabel=f"charge MSD ({squared})")
-            lows = [float((line.y - line.error).clip(0.2 * line.y).min()) for line in lines.values()]
-            sheet.axes.set_ylim(0.7 * min(lows), None)
-            log_ticks(sheet.axes.xaxis, sheet.axes.get_xlim())
-            log_ticks(sheet.axes.yaxis, sheet.axes.get_ylim())
-        panels.append(sheet.panel)
-    return panels
+    return [_rise_panel(one, label, rise, measured) for one, label in of_salts]
 
 
-def log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
-    """Ticks of a logarithmic axis at powers of ten, or at 1, 2, 5 where there are few of these."""
-    is_narrow = np.log10(limits[1] / limits[0]) < 1.7
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if is_narrow else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(_tick))
-    axis.set_minor_locator(NullLocator())
+@dataclass(frozen=True)
+class _Rise:
+    """A displacement that rises with time, and the figure that is its slope.
+
+    Attributes:
+        kind, column: of the curves.
+        axis: name of the ordinate.
+        words: the same in words.
+        value: what the slope is called.
+        figure, method: the slope in the analysis.
+    """
+
+    kind: str
+    column: str
+    axis: str
+    words: str
+    value: str
+    figure: str
+    method: str
 
 
-def _tick(value: float, _position: int) -> str:
-    return f"{value:g}" if 0.009 < value < 2e4 else power_of_ten(round(np.log10(value)))
+def _rise_panel(one: Measured, label: str, rise: _Rise, measured: list[Measured]) -> Panel:
+    """A displacement of every source on logarithmic axes, with the windows of the fits."""
+    lines = _lines(one, rise.kind, label, "lag", rise.column)
+    lines = {s: Line(line.x[ok], line.y[ok], line.error[ok]) for s, line in lines.items() for ok in [line.y > 0]}
+    values = _values(one, rise.value, rise.figure, label, rise.method)
+    alt = f"{rise.words} of {label} in {one.name} against time, both logarithmic. {values}."
+    with plot(_title(one, label, rise.kind, measured), alt, note=values) as sheet:
+        for source in (LONG, OURS):
+            figure = one.figure(rise.figure, label, source, rise.method)
+            if figure is not None:
+                sheet.axes.axvspan(*figure["window"], color=COLORS[source], alpha=0.13, linewidth=0)
+        _draw(sheet.axes, lines, is_log=True)
+        _slope_one(sheet.axes, lines.get(LONG) or next(iter(lines.values())))
+        lag, squared = (_unit(one, rise.kind, label, column) for column in ("lag", rise.column))
+        sheet.axes.set(xscale="log", yscale="log", xlabel=f"time ({lag})", ylabel=f"{rise.axis} ({squared})")
+        log_ticks(sheet.axes.xaxis, sheet.axes.get_xlim())
+        log_ticks(sheet.axes.yaxis, sheet.axes.get_ylim())
+    return sheet.panel
 
 
 def _slope_one(axes: Axes, line: Line) -> None:
@@ -203,13 +185,12 @@ def _slope_one(axes: Axes, line: Line) -> None:
     axes.annotate("slope 1", (x[1], 0.35 * top), (3, -2), textcoords="offset points", color=MUTED, fontsize=7)
 
 
-def _draw(axes: Axes, lines: dict[str, Line]) -> None:
+def _draw(axes: Axes, lines: dict[str, Line], *, is_log: bool = False) -> None:
     for source, line in lines.items():
-        style = {"linestyle": "--", "linewidth": 1.0} if source == SHORT else {"linewidth": 1.4}
-        if source != SHORT:
-            low, high = line.y - line.error, line.y + line.error
-            axes.fill_between(line.x, low, high, color=COLORS[source], alpha=0.2, linewidth=0)
-        axes.plot(line.x, line.y, color=COLORS[source], **style)
+        if source == SHORT:
+            axes.plot(line.x, line.y, color=COLORS[source], linestyle="--", linewidth=1.0)
+        else:
+            draw_line(axes, line, COLORS[source], is_log=is_log, linewidth=1.4)
 
 
 def _each(measured: list[Measured], kind: str) -> Iterable[tuple[Measured, str]]:

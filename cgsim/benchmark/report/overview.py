@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
+from cgsim.analysis.lettering import pretty_unit
+from cgsim.analysis.plots import log_ticks
 from cgsim.benchmark.report.compare import AGREES_WITHIN, ComparedRow, Overall
-from cgsim.benchmark.report.curves import log_ticks
 from cgsim.benchmark.report.style import CGSIM, INK, MD, MUTED, RULE, SHORT_MD, WIDE, Panel, plot
-from cgsim.benchmark.report.text import pretty_name, pretty_unit
+from cgsim.benchmark.report.text import pretty_name
 from cgsim.typing import Array
 
 FARTHEST = 6.0  # combined errors; what lies beyond is drawn at the edge

@@ -67,6 +67,10 @@ def write_report(folders: list[Path], output: Path, progress: Progress = lambda 
 
 
 def _article(key: str, run: Run, progress: Progress) -> Article:
+    if run.is_analysis_only:
+        progress("drawing", 0.0)
+        lead = f"Analysis in {run.folder}."
+        return Article(key, run.title, lead, lead, (), (sections.results(run), sections.versions(run)))
     measured = []
     for k, system in enumerate(run.systems):
         progress(f"analysing {system.name}", 0.8 * k / len(run.systems))

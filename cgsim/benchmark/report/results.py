@@ -1,16 +1,19 @@
-"""Tables of figures as the analysis gives them: charge transport of every source, and the results in a run folder."""
+"""What the analysis gives: tables of charge transport and of the results in a run folder, and all their curves."""
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from cgsim.analysis import AnalysisSettings
-from cgsim.analysis.comparison import read_document
+from cgsim.analysis.drawings import Drawing, drawings
+from cgsim.analysis.lettering import common_exponent, power_of_ten, pretty_unit
+from cgsim.analysis.looks import KINDS, TOPICS, Kind, kind_of
+from cgsim.analysis.plots import Style, draw
 from cgsim.benchmark.report.measure import SOURCES, Measured
+from cgsim.benchmark.report.style import CGSIM, LINES, MUTED, Panel, plot
 from cgsim.benchmark.report.table import Cell, Table
-from cgsim.benchmark.report.text import DASH, common_exponent, power_of_ten, pretty_unit, pretty_value
-from cgsim.errors import InputError
+from cgsim.benchmark.report.text import DASH, join, pretty_value, some
 
-RESULTS = "results.json"
+MOST_OF_A_KIND = 9  # panels
+STYLE = Style(LINES, CGSIM, MUTED, 6.5)
 TRANSPORT = (
     "conductivity",
     "haven_ratio",
@@ -52,12 +55,9 @@ def _row(key: tuple[str, str, str], figures: list[Document | None]) -> tuple[Cel
     return Cell(name.replace("_", " "), "name"), Cell(species), Cell(method, "unit"), _unit(known[0], shift), *values
 
 
-def results_table(folder: Path) -> Table | None:
+def results_table(document: Document) -> Table | None:
     """Figures of the results in a run folder, with intervals, and warnings as footnotes."""
-    try:
-        figures: list[Document] = read_document(folder / RESULTS, AnalysisSettings())["figures"]
-    except InputError:
-        return None
+    figures: list[Document] = document["figures"]
     notes = list(dict.fromkeys(f["warning"] for f in figures if f.get("warning")))
     several = len({f["system"] for f in figures}) > 1
     rows = []
@@ -77,6 +77,65 @@ def results_table(folder: Path) -> Table | None:
         rows.append((*((Cell(f["system"], "unit"),) if several else ()), *cells))
     head = (*(("System",) if several else ()), "Figure", "Species", "Method", "Unit", "Value", "95 %")
     return Table(head, tuple(rows), tuple(notes)) if rows else None
+
+
+@dataclass(frozen=True)
+class Curves:
+    """All curves of one topic.
+
+    Attributes:
+        text: what they are, and what is left out.
+        panels: their drawings.
+    """
+
+    text: str
+    panels: tuple[Panel, ...]
+
+
+def results_curves(document: Document) -> list[Curves]:
+    """Every kind of curve of the results in a run folder, drawn as ``cgsim analyze --plots`` does."""
+    curves = {name: own for name, own in document.get("curves", {}).items() if own}
+    drawn = {name: drawings(name, own) for name, own in curves.items()}
+    kinds = {name: kind_of(name, own) for name, own in curves.items()}
+    found = []
+    for topic in TOPICS:
+        names = [name for name in KINDS if name in kinds] + [name for name in kinds if name not in KINDS]
+        names = [name for name in names if kinds[name].topic == topic and drawn[name]]
+        if names:
+            found.append(_topic(topic, [kinds[name] for name in names], [drawn[name] for name in names]))
+    return found
+
+
+def _topic(topic: str, kinds: list[Kind], drawn: list[list[Drawing]]) -> Curves:
+    """Some of the drawings of every kind, and which are left out."""
+    sentences = [f"{topic}: {join([kind.title[0].lower() + kind.title[1:] for kind in kinds])}."]
+    sentences += [kind.remark for kind in kinds]
+    if left := [" of ".join(filter(None, [_what(one), one.label])) for own in drawn for one in own[MOST_OF_A_KIND:]]:
+        sentences.append(f"Not shown, but in the file: {some(left)}.")
+    if max(len(one.lines) for own in drawn for one in own) > len(STYLE.colors):
+        sentences.append(f"Of the lines of one drawing the first {len(STYLE.colors)} are shown.")
+    shown = [(kind, one) for kind, own in zip(kinds, drawn, strict=True) for one in own[:MOST_OF_A_KIND]]
+    return Curves(" ".join(filter(None, sentences)), tuple(_panel(kind.title, one) for kind, one in shown))
+
+
+def _name(drawing: Drawing) -> str:
+    """``"Li–polymer.O, neighbours within r"``."""
+    pair = drawing.label if " " in drawing.label else drawing.label.replace("-", "–")
+    return ", ".join(filter(None, [pair, drawing.of, _what(drawing)]))
+
+
+def _what(drawing: Drawing) -> str:
+    if drawing.cells is not None:
+        return drawing.cells.name
+    return drawing.x_name if drawing.categories else drawing.y_name
+
+
+def _panel(title: str, drawing: Drawing) -> Panel:
+    labels = [line.label for line in drawing.lines[: len(STYLE.colors)] if line.label]
+    alt = f"{title} of {_name(drawing)}{f'; lines: {some(labels)}' if labels else ''}."
+    with plot(_name(drawing), alt, is_fitted=drawing.cells is not None or bool(drawing.categories)) as sheet:
+        draw(sheet.axes, drawing, STYLE)
+    return sheet.panel
 
 
 def _unit(figure: Document, shift: int) -> Cell:

@@ -7,7 +7,7 @@ from cgsim.beads import BeadStore, open_beads
 from cgsim.benchmark.report import curves, overview, tables
 from cgsim.benchmark.report import provenance as made
 from cgsim.benchmark.report import results as analysis
-from cgsim.benchmark.report.collect import Run
+from cgsim.benchmark.report.collect import RESULTS, Run
 from cgsim.benchmark.report.compare import compare, overall, verdict_sentence
 from cgsim.benchmark.report.drawing import mapping_panels
 from cgsim.benchmark.report.measure import CGSIM, MD, SHORT_MD, Measured, table_rows
@@ -182,12 +182,13 @@ def transport(measured: list[Measured]) -> Section:
 
 
 def results(run: Run) -> Section:
-    """The figures of an analysis in the run folder."""
-    found = analysis.results_table(run.folder)
-    text = f"All figures of {analysis.RESULTS} in the run folder, with 95 % confidence intervals."
-    blocks = (Block(text=text, table=found, is_tall=len(found.rows) > 20),) if found else ()
-    empty = f"The run folder holds no {analysis.RESULTS}, as 'cgsim analyze -o' writes it."
-    return Section("results", "Analysis", blocks, empty)
+    """The figures of an analysis in the run folder, and all of its curves."""
+    found = analysis.results_table(run.results) if run.results else None
+    text = f"All figures of {RESULTS} in the run folder, with 95 % confidence intervals."
+    blocks = [Block(text=text, table=found, is_tall=len(found.rows) > 20)] if found else []
+    blocks += [Block(text=one.text, panels=one.panels) for one in analysis.results_curves(run.results or {})]
+    empty = f"The run folder holds no {RESULTS}, as 'cgsim analyze -o' writes it."
+    return Section("results", "Analysis", tuple(blocks), empty)
 
 
 def _cut(panels: tuple[Panel, ...]) -> str:

@@ -17,6 +17,8 @@ from matplotlib.figure import Figure as Canvas
 INK, MUTED, RULE = "#1f2428", "#68707b", "#d4d9df"
 CGSIM, MD, SHORT_MD = "#0b6ba6", "#858d96", "#a3aab2"
 TINTS = ("#b9d9ee", "#f0ddb8", "#c9e4cf", "#e3d2ea", "#f3cfc9", "#d9dee4")
+LINES = (CGSIM, "#b5651d", "#2f7d4f", "#8a4a9e", "#937a10", "#4d5963")
+_DARK_LINES = ("#5db4e6", "#f0a45c", "#73cc93", "#cb9be0", "#dcc65a", "#b9c2cb")
 _DARK_TINTS = ("#2b5873", "#6b5626", "#31603c", "#5d4469", "#74423b", "#4a525b")
 LIGHT = {
     "page": "#ffffff",
@@ -29,6 +31,7 @@ LIGHT = {
     "short-md": SHORT_MD,
     "poor": "#a8321f",
     "off": "#8a5a00",
+    **{f"line-{k}": color for k, color in enumerate(LINES) if k},
     **{f"tint-{k}": tint for k, tint in enumerate(TINTS)},
 }
 DARK = {
@@ -42,9 +45,10 @@ DARK = {
     "short-md": "#7d858e",
     "poor": "#ff9a85",
     "off": "#e5b455",
+    **{f"line-{k}": color for k, color in enumerate(_DARK_LINES) if k},
     **{f"tint-{k}": tint for k, tint in enumerate(_DARK_TINTS)},
 }
-_IN_FIGURES = ("ink", "muted", "rule", "cgsim", "md", "short-md", *(f"tint-{k}" for k in range(len(TINTS))))
+_IN_FIGURES = tuple(name for name in LIGHT if name not in {"page", "surface", "poor", "off"})
 
 PANEL = (2.95, 2.15)
 WIDE = (9.4, 2.5)
@@ -105,11 +109,15 @@ class Panel:
 
 
 @contextmanager
-def plot(title: str, alt: str, size: tuple[float, float] = PANEL, note: str = "") -> Iterator["Sheet"]:
-    """Open axes to draw on; the sheet's ``panel`` is complete when the block ends."""
+def plot(
+    title: str, alt: str, size: tuple[float, float] = PANEL, note: str = "", *, is_fitted: bool = False
+) -> Iterator["Sheet"]:
+    """Open axes to draw on, their margins ``is_fitted`` to what is drawn; the block's end completes the ``panel``."""
     with mpl.rc_context(_SETTINGS):
-        canvas = Canvas(figsize=size, layout="constrained" if size[0] > PANEL[0] else None)
-        if size == PANEL:  # margins that fit all panels, so that none has to be drawn twice to find its own
+        canvas = Canvas(figsize=size, layout="constrained" if size[0] > PANEL[0] or is_fitted else None)
+        if (
+            size == PANEL and not is_fitted
+        ):  # margins that fit all panels, so that none has to be drawn twice to find its own
             left, right, bottom, top = _MARGINS
             canvas.subplots_adjust(left / size[0], bottom / size[1], 1 - right / size[0], 1 - top / size[1])
         sheet = Sheet(canvas.subplots(), Panel(title, "", alt, note))

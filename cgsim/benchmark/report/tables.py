@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cgsim.analysis.lettering import common_exponent, power_of_ten, pretty_unit
 from cgsim.benchmark.report.collect import Run
 from cgsim.benchmark.report.compare import AGREES_WITHIN, CLOSE, ComparedRow, Overall, Verdict
 from cgsim.benchmark.report.measure import CGSIM, MD, SHORT_MD
@@ -9,11 +10,8 @@ from cgsim.benchmark.report.provenance import Rollout
 from cgsim.benchmark.report.table import Cell, Table, table
 from cgsim.benchmark.report.text import (
     DASH,
-    common_exponent,
-    power_of_ten,
     pretty_change,
     pretty_name,
-    pretty_unit,
     pretty_value,
     some,
 )

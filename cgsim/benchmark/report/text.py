@@ -3,45 +3,14 @@
 import math
 import re
 
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-_UNITS = {
-    "Angstrom2": "Å²",
-    "e2 Angstrom2": "e²Å²",
-    "mol2/(J m s)": "mol² J⁻¹ m⁻¹ s⁻¹",
-    "1/Angstrom": "Å⁻¹",
-    "Angstrom": "Å",
-    "cm2/s": "cm²/s",
-    "g/cm3": "g/cm³",
-    "sigma2/tau": "σ²/τ",
-    "sigma2": "σ²",
-    "1/sigma": "σ⁻¹",
-    "sigma": "σ",
-    "tau": "τ",
-}
+from cgsim.analysis.lettering import common_exponent, power_of_ten, pretty_unit
+
 DASH = "–"
-
-
-def pretty_unit(unit: str) -> str:
-    """``"Angstrom2"`` becomes ``"Å²"``; what is not known stays as it is."""
-    return _UNITS.get(unit, unit)
 
 
 def pretty_name(name: str) -> str:
     """``"<Rg^2>"`` becomes ``"⟨Rg²⟩"``."""
     return re.sub(r"<([^<>]+)>", r"⟨\1⟩", name).replace("^2", "²").replace("log10", "log₁₀")
-
-
-def power_of_ten(exponent: int) -> str:
-    """``"10⁻⁶"``."""
-    return "10" + str(exponent).translate(_SUPERSCRIPTS)
-
-
-def common_exponent(value: float | None) -> int:
-    """Power of ten to take out of very small and very large values; 0 for those that are read as they are."""
-    if not value or not math.isfinite(value):
-        return 0
-    exponent = math.floor(math.log10(abs(value)))
-    return exponent if exponent < -1 or exponent > 4 else 0
 
 
 def pretty_value(value: float | None, error: float | None, shift: int = 0) -> str:
