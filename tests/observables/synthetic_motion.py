@@ -1,6 +1,7 @@
 """Motion with known answers, for the tests of observables."""
 
 import numpy as np
+from scipy import linalg
 
 
 def brownian(frames: int, particles: int, variance: float, seed: int) -> np.ndarray:
@@ -63,3 +64,52 @@ def two_state(series: int, frames: int, form: float, part: float, generator: np.
         draw = generator.random(series)
         state[:, t] = np.where(state[:, t - 1], draw >= part, draw < form)
     return state
+
+
+def ornstein_uhlenbeck(
+    drift: np.ndarray, covariance: np.ndarray, step: float, shape: tuple[int, ...], generator: np.random.Generator
+) -> np.ndarray:
+    """Stationary Gaussian process dx = -A x dt + noise of a given covariance, [*shape, variables]; time comes first.
+
+    Exact at any step: x(t + dt) = F x(t) + kick with F = exp(-A dt), and kicks of covariance C - F C F^T.
+    """
+    forward = linalg.expm(-drift * step)
+    kick = covariance - forward @ covariance @ forward.T
+    values, vectors = np.linalg.eigh(kick)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    state = np.empty((*shape, len(drift)))
+    state[0] = generator.normal(size=(*shape[1:], len(drift))) @ np.linalg.cholesky(covariance).T
+    noise = generator.normal(size=state.shape) @ root.T
+    for t in range(1, shape[0]):
+        state[t] = state[t - 1] @ forward.T + noise[t]
+    return state
+
+
+def sampled_integral(drift: np.ndarray, covariance: np.ndarray, step: float) -> np.ndarray:
+    """Sum over the correlations of such a process at intervals of the step, by the trapezoidal rule, to infinity."""
+    forward, unit = linalg.expm(-drift * step), np.eye(len(drift))
+    return np.asarray(step * (0.5 * unit + forward @ np.linalg.inv(unit - forward)) @ covariance)
+
+
+def langevin(
+    frames: int, particles: int, friction: float, spread: float, step: float, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities of free underdamped Langevin particles, exact at any step; D = spread / friction.
+
+    Velocities forget as exp(-friction t) with variance ``spread`` along each axis; the joint kicks of velocity and
+    position are those of Chandrasekhar, Rev. Mod. Phys. 15, 1 (1943), eqs. 171 to 175.
+    """
+    decay = np.exp(-friction * step)
+    x = friction * step
+    of_velocity = spread * (1 - decay**2)
+    of_position = spread / friction**2 * (2 * x - 3 + 4 * decay - decay**2)
+    joint = spread / friction * (1 - decay) ** 2
+    root = np.linalg.cholesky([[of_velocity, joint], [joint, of_position]])
+    kicks = generator.normal(size=(frames, particles, 3, 2)) @ root.T
+    velocities, positions = np.empty((2, frames, particles, 3))
+    velocities[0] = generator.normal(scale=np.sqrt(spread), size=(particles, 3))
+    positions[0] = 0.0
+    for t in range(1, frames):
+        velocities[t] = decay * velocities[t - 1] + kicks[t, ..., 0]
+        positions[t] = positions[t - 1] + (1 - decay) / friction * velocities[t - 1] + kicks[t, ..., 1]
+    return positions, velocities
