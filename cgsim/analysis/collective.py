@@ -15,6 +15,7 @@ from cgsim.observables.dynamics import sample_lags
 from cgsim.observables.onsager import Collective, CollectiveRun, follow_charge, point_errors
 from cgsim.observables.statistics import Estimate, independent_sum, ratio_of_scales
 from cgsim.observables.transport import nernst_einstein
+from cgsim.trajectory import System
 from cgsim.typing import Array, Float64
 
 METHOD = "einstein-collective multi-origin"
@@ -51,13 +52,7 @@ def follow_ions(source: Source, salt: Salt, box: Box) -> tuple[CollectiveRun | N
     if source.n_frames < MIN_FRAMES:
         return None, []
     system = source.system
-    of_molecule = np.bincount(system.molecule_id, weights=system.masses)
-    share = system.masses / of_molecule[system.molecule_id]
-    rows = []
-    for ion in salt.ions:
-        own = np.zeros(system.n_particles)
-        own[ion.particles] = share[ion.particles]
-        rows.append(own)
+    rows = list(ion_shares(system, salt))
     counts = salt.counts
     if salt.neutral:
         solvent = np.where(np.sum(rows, axis=0) > 0, 0.0, system.masses)
@@ -70,6 +65,16 @@ def follow_ions(source: Source, salt: Salt, box: Box) -> tuple[CollectiveRun | N
     charges = _charges(salt)
     run = follow_charge(sums, charges, source.save_interval)
     return run, _curves(source, salt, run)
+
+
+def ion_shares(system: System, salt: Salt) -> Float64[Array, "species particles"]:
+    """Weights that sum the centres of mass of all ions of a species: a particle's share of its molecule's mass."""
+    of_molecule = np.bincount(system.molecule_id, weights=system.masses)
+    share = system.masses / of_molecule[system.molecule_id]
+    rows = np.zeros((len(salt.ions), system.n_particles))
+    for row, ion in zip(rows, salt.ions, strict=True):
+        row[ion.particles] = share[ion.particles]
+    return rows
 
 
 def collective_figures(

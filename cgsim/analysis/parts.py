@@ -6,6 +6,7 @@ from cgsim.analysis.association import Association
 from cgsim.analysis.chain_modes import chain_results
 from cgsim.analysis.collective import follow_ions
 from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.green_kubo import green_kubo_results
 from cgsim.analysis.mobility import finite_size_figures, mobility_curves, mobility_figures
 from cgsim.analysis.motion import follow_species
 from cgsim.analysis.plan import Plan
@@ -50,6 +51,8 @@ def tasks_of(plan: Plan, settings: AnalysisSettings) -> list[Task]:
         tasks.append(Task(f"{name}: motion of {one.name}", species_part, (plan, one, settings)))
     if plan.salt is not None:
         tasks.append(Task(f"{name}: collective motion", charge_part, (plan,)))
+        if settings.green_kubo:
+            tasks.append(Task(f"{name}: current", current_part, (plan,)))
     if plan.dynamics.contacts is not None or plan.dynamics.van_hove:
         tasks.append(Task(f"{name}: residence times", neighbour_part, (plan, settings)))
     for what, kind in structure_kinds(plan.structure, plan.species, settings).items():
@@ -96,6 +99,13 @@ def charge_part(plan: Plan) -> Part:
     assert plan.salt is not None
     run, curves = follow_ions(plan.source, plan.salt, plan.box)
     return Part(curves=tuple(curves), collective=run)
+
+
+def current_part(plan: Plan) -> Part:
+    """The ions' current, from velocities."""
+    assert plan.salt is not None
+    figures, curves = green_kubo_results(plan.source, plan.salt, plan.source.units.diffusion_factor)
+    return Part(tuple(figures), tuple(curves))
 
 
 def neighbour_part(plan: Plan, settings: AnalysisSettings) -> Part:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cgsim.analysis.dynamics import DynamicsPlan, plan_dynamics
+from cgsim.analysis.green_kubo import check_resolution
 from cgsim.analysis.mobility import DRIFT_KEPT, DRIFT_REMOVED
 from cgsim.analysis.motion import Box, follow_box
 from cgsim.analysis.salt import Salt, find_salt, stated_temperature
@@ -49,7 +50,8 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
     """Look at a trajectory and refuse what cannot be done.
 
     Raises:
-        InputError: if a species, a pair, a distance or the temperature of the settings does not fit.
+        InputError: if a species, a pair, a distance or the temperature of the settings does not fit, or velocities are
+            asked for and too far apart.
     """
     species = all_species(source.system)
     names = [s.name for s in species]
@@ -59,6 +61,8 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
     box = follow_box(source)
     structure = plan_structure(source, species, box, settings)
     salt, note = find_salt(source, species, box, settings)
+    if settings.green_kubo and salt is not None:
+        check_resolution(source, salt)
     notes = [note] if note else []
     if source.n_frames < MIN_FRAMES:
         notes.append(f"{source.path}: {source.n_frames} frames: no multi-origin figures below {MIN_FRAMES}")

@@ -10,6 +10,7 @@ import numpy as np
 from cgsim.analysis.collective import collective_figures
 from cgsim.analysis.conduction import cluster_figures, nernst_einstein_figures
 from cgsim.analysis.figures import Figure, to_document
+from cgsim.analysis.green_kubo import check_velocities
 from cgsim.analysis.parts import Part, tasks_of
 from cgsim.analysis.plan import Plan, describe, distinctly_named, make_plan, trimmed
 from cgsim.analysis.replicas import check_replicas, check_temperatures, combine_figures
@@ -19,11 +20,6 @@ from cgsim.analysis.workers import run_tasks
 from cgsim.errors import InputError
 
 Progress = Callable[[str, float], None]
-NO_VELOCITIES = (
-    "--green-kubo integrates the autocorrelation of the current, which takes velocities every few fs; stores hold "
-    "positions only, and rollouts never have velocities; the conductivity by 'einstein-collective' is the same "
-    "coefficient, from positions"
-)
 
 
 def analyze_files(
@@ -53,12 +49,13 @@ def analyze_files(
     settings = settings or AnalysisSettings()
     if not files:
         raise InputError("no file to analyse given")
-    if settings.green_kubo:
-        raise InputError(f"{files[0]}: {NO_VELOCITIES}")
     mapping = read_mapping(beads_of) if beads_of is not None else None
     sources = distinctly_named([trimmed(open_source(path, mapping), settings) for path in files])
     if settings.replicas:
         check_replicas(sources)
+    if settings.green_kubo:
+        for source in sources:
+            check_velocities(source)
     plans = []
     for source in sources:
         progress(f"{source.name}: box", 0.0)

@@ -79,7 +79,8 @@ def find_salt(source: Source, species: list[Species], box: Box, settings: Analys
     """The salt, or the reason why there is no conductivity.
 
     Raises:
-        InputError: if a temperature was given, but the system has no ions of both signs, no cell, or no one volume.
+        InputError: if a temperature was given or Green and Kubo asked for, but the system has no ions of both signs, no
+            cell, or no one volume; or if Green and Kubo are asked for without a temperature.
     """
     ions, volumes = find_ions(species), volume(box.cell)
     reason = ""
@@ -95,11 +96,15 @@ def find_salt(source: Source, species: list[Species], box: Box, settings: Analys
             "--equilibration, or run at constant volume"
         )
     if reason:
+        if settings.green_kubo:
+            raise InputError(f"{source.path}: --green-kubo asks for a conductivity, but there is none: {reason}")
         if settings.temperature is not None and settings.dynamics.viscosity is None:  # which needs one as well
             raise InputError(f"{source.path}: --temperature asks for a conductivity, but there is none: {reason}")
         return None, f"{source.path}: no conductivity: {reason}" if any(s.charge for s in species) else ""
     temperature = settings.temperature or stated_temperature(source)
     if temperature is None:
+        if settings.green_kubo:
+            raise InputError(f"{source.path}: states no temperature, which --green-kubo needs; give --temperature")
         return None, f"{source.path}: no conductivity: the file states no temperature; give --temperature"
     neutral = tuple(s.name for s in species if s.charge == 0)
     return Salt(ions, neutral, temperature, float(volumes.mean()), float(volumes.std())), ""

@@ -34,7 +34,7 @@ class AnalysisSettings:
         between_molecules: radial distribution functions leave out pairs within one molecule.
         replicas: the files are runs of one system, to be combined.
         dynamics: what to look at of the motion.
-        green_kubo: asks for a conductivity from velocities, which no store has: always refused.
+        green_kubo: conductivity from velocities too, which the files then must have.
 
     Raises:
         InputError: if a number is not positive.

@@ -1,7 +1,8 @@
 """What is analysed: a trajectory on disk, of atoms or of beads, read in pieces."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Source:
         documents: what the file says about itself.
         pieces: reads all frames in order.
         first: first frame that counts; those before are equilibration.
+        moving_pieces: reads all frames in order with their velocities, if there are any.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class Source:
     documents: dict[str, Any]
     pieces: Callable[[], Iterator[Trajectory]]
     first: int = 0
+    moving_pieces: Callable[[], Iterator[Trajectory]] | None = None
 
     @property
     def units(self) -> UnitSystem:
@@ -58,10 +61,15 @@ class Source:
         """Time from the first frame that counts to the last."""
         return (self.n_frames - 1) * self.save_interval
 
-    def chunks(self) -> Iterator[Trajectory]:
-        """Frames that count, in order, piece by piece."""
+    @property
+    def has_velocities(self) -> bool:
+        """Whether the file has velocities."""
+        return self.moving_pieces is not None
+
+    def chunks(self, *, velocities: bool = False) -> Iterator[Trajectory]:
+        """Frames that count, in order, piece by piece, with velocities if wanted, which must be there."""
         at = 0
-        for piece in self.pieces():
+        for piece in self.moving_pieces() if velocities and self.moving_pieces else self.pieces():
             skip = max(0, self.first - at)
             at += piece.n_frames
             if skip < piece.n_frames:
@@ -103,14 +111,17 @@ def open_source(path: Path, mapping: Mapping | None = None) -> Source:
     interval = store.save_interval
     system = store.system
     pieces: Callable[[], Iterator[Trajectory]] = store.chunks
+    moving_pieces = partial(store.chunks, velocities=True)
     if mapping is not None and MAPPING_DOCUMENT not in store.documents:
         if mapping.n_atoms != system.n_particles:
             raise InputError(f"{path}: has {system.n_particles} atoms, the mapping is for {mapping.n_atoms}")
         beads = BeadStore(store, system, mapping, is_mapped=False)
-        system, pieces = beads.beads, beads.chunks
+        system, pieces, moving_pieces = beads.beads, beads.chunks, partial(beads.chunks, velocities=True)
     source = Source(
         Path(path), Path(path).stem, system, store.time, interval, store.is_periodic, store.documents, pieces
     )
+    if store.has_velocities:
+        source = replace(source, moving_pieces=moving_pieces)
     _refuse_broken_molecules(source)
     return source
 

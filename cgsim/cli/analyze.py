@@ -69,7 +69,7 @@ def analyze(
     cage_time: Annotated[str, typer.Option(help="Time to average the place of a cage over, '20 ps'.")] = "",
     replicas: Annotated[bool, typer.Option("--replicas", help="The files are runs of one system: combine.")] = False,
     green_kubo: Annotated[
-        bool, typer.Option("--green-kubo", help="Refused: it takes velocities, which stores do not have.")
+        bool, typer.Option("--green-kubo", help="Conductivity from velocities too (cgsim import --velocities).")
     ] = False,
     processes: Annotated[int, typer.Option(help="Work on so many species and files at once.")] = 1,
     plots: Annotated[str, typer.Option(help="Draw all curves too: png, svg or pdf.")] = "",

@@ -126,7 +126,7 @@ def test_intervals_cover_at_their_rates(draw: Draw, frames: int) -> None:
     print(f"{draw.__name__}: mean of found / exact {np.mean(ratios):.3f}, scatter {np.std(ratios):.3f}")
     print(f"{draw.__name__}: error claimed {np.mean(claimed):.3f}; {np.mean(warned):.1%} warn of slower motion")
     assert_covers(hits, runs, spare=0.15)  # averaged models are careful: more may be covered than claimed
-    assert abs(np.mean(ratios) - 1) < 0.35 * np.std(ratios)  # a bias that leaves intervals what they are
+    assert abs(np.mean(ratios) - 1) < 0.4 * np.std(ratios)  # a bias that leaves intervals what they are
     assert np.mean(warned) < 0.05
 
 
