@@ -20,8 +20,8 @@ class Calibration(BaseModel):
             data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner
             and with the published schedule.
         centre_variance: mass times variance per axis of the displacement of an open system's centre of mass over one
-            lag, mass length^2, of all training windows; none without open systems or ``free_centre``. In a solvent of
-            uniform friction a molecule is a free Brownian particle as a whole, its diffusivity inverse to its mass.
+            lag, mass length^2; none without open systems or ``free_centre``. In a solvent of uniform friction a
+            molecule is a free Brownian particle as a whole, its diffusivity inverse to its mass.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -53,14 +53,20 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
 
 
 def _centre_variance(data: TrainingSet) -> float | None:
-    """Mass times mean square displacement per axis of the centres of mass of open systems; None without any."""
+    """Mass times what the mean square displacement per axis of open systems' centres of mass grows by in one lag.
+
+    From one lag to two, because its growth over the first one is slower: inertia takes its part of that, and draws have
+    none. None without open systems of at least two lags.
+    """
     found = []
     for one in data.train:
-        masses = one.store.mapping.masses
-        if not one.trajectory.is_periodic:
+        masses, stride = one.store.mapping.masses, one.stride
+        if not one.trajectory.is_periodic and one.trajectory.n_frames > 2 * stride:
             centre = np.einsum("p,fpx->fx", masses / masses.sum(), one.trajectory.unwrapped_positions)
-            found.append(masses.sum() * np.square(centre[one.stride :] - centre[: -one.stride]).mean(axis=1))
-    return float(np.concatenate(found).mean()) if found else None
+            once, twice = (np.square(centre[n * stride :] - centre[: -n * stride]).mean() for n in (1, 2))
+            found.append([masses.sum() * (twice - once), one.trajectory.n_frames])
+    growth, n_frames = np.array(found).reshape(-1, 2).T
+    return float(np.average(growth, weights=n_frames)) if found else None
 
 
 def _variance_ratio(

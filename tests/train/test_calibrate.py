@@ -1,8 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 import torch
-from systems import rouse_store
+from systems import OPEN, bead_spring, rouse_store, trajectory_of
 
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
@@ -16,6 +17,7 @@ from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.calibrate import calibrate
 from cgsim.train.data import Source, TrainingSet, Windows, load_training_set
 from cgsim.train.module import collate
+from cgsim.trajectory.store import write_store
 
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 SAMPLER = SamplerSettings(n_levels=3, end=0.05, guard=False)
@@ -30,7 +32,9 @@ def untrained(tmp_path, *, refined: bool) -> tuple[CoarseGrainedModel, TrainingS
         dynamics=DynamicsSettings(network=NETWORK, noise="independent", std_floor=0.1, free_centre=True),
         refiner=RefinerSettings(network=NETWORK) if refined else None,
     )
-    path = rouse_store(tmp_path / "chain.h5", 4, 1501, interval=0.2)
+    path = tmp_path / "chain.h5"
+    if not path.exists():
+        rouse_store(path, 4, 1501, interval=0.2)
     data = load_training_set([Source(path, 0.0, math.inf)], [], MappingSettings(atoms_per_bead=1), settings)
     torch.manual_seed(0)
     return CoarseGrainedModel(settings, data.scales, data.vocabulary).eval(), data
@@ -67,15 +71,16 @@ def test_published_draws_are_left_as_they_are(tmp_path):
     assert calibrate(model, sampler, data, seed=0).noise_scale == (1.0,)
 
 
-def test_calibrated_centre_of_mass_diffuses_like_that_of_the_data(tmp_path):
+@pytest.mark.parametrize("memory", [0.0, 0.5])
+def test_calibrated_centre_of_mass_diffuses_like_that_of_the_data_at_long_times(tmp_path, memory):
+    # Steps of the centre s(t) = n(t) + memory n(t - 1): one lag alone says 1 + memory^2, long times (1 + memory)^2.
+    rng = np.random.default_rng(0)
+    n_frames = 20_001
+    noise = rng.normal(size=(n_frames + 1, 1, 3))
+    path = np.cumsum(noise[1:] + memory * noise[:-1], axis=0) + rng.normal(scale=0.3, size=(n_frames, 3, 3))
+    path -= (path - np.cumsum(noise[1:] + memory * noise[:-1], axis=0)).mean(axis=1, keepdims=True)
+    write_store(tmp_path / "chain.h5", trajectory_of(bead_spring(3), path, OPEN, 0.2))
     model, data = untrained(tmp_path, refined=False)
-    calibration = calibrate(model, SAMPLER, data, seed=0)
-    windows = Windows(data.train, model.settings)
-    which, history, displacement = collate([windows[i] for i in range(len(windows))])
-    with torch.no_grad():
-        batch = make_batch(data.inputs(data.train), which, model.embedding)
-    propagator = LearnedPropagator(model, SAMPLER, calibration, data.trained)
-    drawn = propagator.draw(batch, history, torch.Generator().manual_seed(1)) - history[:, -1]
-    centre = [batch.centre_of_mass(moved).square().mean() for moved in (drawn, displacement)]
-    # All 1,500 windows are in the calibration, so the truth is the same; 4,500 numbers drawn here and 4,500 there.
-    assert float(centre[0] / centre[1]) == pytest.approx(1.0, abs=4.5 * (2 * 2 / 4500) ** 0.5)
+    found = calibrate(model, SAMPLER, data, seed=0).centre_variance
+    # Three beads of mass 1; the variance of the estimate is at most 6 / 60,000 numbers times its square.
+    assert found == pytest.approx(3.0 * (1.0 + memory) ** 2, rel=4.5 * (6 / 60_000) ** 0.5)
