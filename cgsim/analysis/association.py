@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import Curve, Figure, block_details
 from cgsim.analysis.motion import Box
 from cgsim.analysis.pairs import radial_bins, refuse_far
 from cgsim.analysis.selection import Species
@@ -12,7 +12,7 @@ from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import Source
 from cgsim.observables.clusters import ClusterSeries, cluster_series
 from cgsim.observables.radial import radial_distribution
-from cgsim.observables.statistics import block_average
+from cgsim.observables.statistics import BlockAverage, block_average
 from cgsim.typing import Array, Float64
 
 BY_MINIMUM = ", the first minimum of their rdf"
@@ -73,17 +73,21 @@ def association_figures(source: Source, association: Association) -> tuple[list[
     label = "+".join(ion.name for ion in ions)
     n_ions = sum(ion.n_molecules for ion in ions)
     span = (0.0, source.duration)
-    details = {"contact": association.contact}
+
+    def average_of(name: str, species: str, average: BlockAverage, method: str) -> Figure:
+        details = {"contact": association.contact, **block_details(average)}
+        return Figure(name, species, average.estimate, "", method, span, "", details)
+
     figures = []
     for k, ion in enumerate(ions):
         alone = (sizes == 1) & (series.compositions[:, k] == 1)
-        share = block_average(series.counts @ alone.astype(np.float64) / ion.n_molecules).estimate
-        figures.append(Figure("free_ion_fraction", ion.name, share, "", "in no cluster", span, "", details))
-    mean_size = block_average(series.counts @ sizes.astype(np.float64) ** 2 / n_ions).estimate
-    largest = block_average(np.max(np.where(series.counts > 0, sizes, 0), axis=1).astype(np.float64)).estimate
+        share = block_average(series.counts @ alone.astype(np.float64) / ion.n_molecules)
+        figures.append(average_of("free_ion_fraction", ion.name, share, "in no cluster"))
+    mean_size = block_average(series.counts @ sizes.astype(np.float64) ** 2 / n_ions)
+    largest = block_average(np.max(np.where(series.counts > 0, sizes, 0), axis=1).astype(np.float64))
     figures += [
-        Figure("mean_cluster_size", label, mean_size, "", "ions in the cluster of an ion", span, "", details),
-        Figure("largest_cluster_size", label, largest, "", "ions in the largest cluster", span, "", details),
+        average_of("mean_cluster_size", label, mean_size, "ions in the cluster of an ion"),
+        average_of("largest_cluster_size", label, largest, "ions in the largest cluster"),
     ]
     populations = association.populations
     average = block_average(populations)

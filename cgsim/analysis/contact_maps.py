@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import Curve, Figure, block_details
 from cgsim.analysis.motion import Box
 from cgsim.analysis.pairs import refuse_far
 from cgsim.analysis.selection import HYDROGEN, Species
@@ -15,7 +15,7 @@ from cgsim.analysis.source import Source
 from cgsim.errors import InputError
 from cgsim.observables.contacts import chain_contacts, molecule_contacts
 from cgsim.observables.records import Records
-from cgsim.observables.statistics import BlockAverage, Estimate, block_average
+from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.typing import Array, Float64, Int64
 
 ATOM_CONTACT = 4.5  # Å between atoms other than hydrogen
@@ -79,8 +79,7 @@ class _ChainMap:
         self.records.add((total / self.n_chains)[self.upper])
 
     def curve(self, source: Source, name: str) -> Curve:
-        series, weights = self.records.series()
-        average = block_average(series, weights)
+        average = self.records.average()
         i, j = np.nonzero(self.upper)
         columns = {
             "unit_i": i + 1,
@@ -111,9 +110,7 @@ def contact_results(
         unwrapped = frame.unwrapped_positions[0]
         for chain_map in maps.values():
             chain_map.add(unwrapped, distance)
-    series, weights = between.series()
-    average = block_average(series, weights)
-    figures = list(_contact_figures(source, species, average, distance))
+    figures = list(_contact_figures(source, species, between.average(), distance))
     return figures, [one.curve(source, name) for name, one in maps.items()]
 
 
@@ -126,7 +123,8 @@ def _contact_figures(
             estimate = Estimate(float(average.mean[k, m]), float(average.standard_error[k, m]), freedom)
             label = f"{first.name}-{second.name}"
             method, window = "molecules that touch one", (0.0, distance)
-            yield Figure("molecules_in_contact", label, estimate, "", method, window, window_unit=source.units.length)
+            details, unit = block_details(average, k, m), source.units.length
+            yield Figure("molecules_in_contact", label, estimate, "", method, window, "", details, window_unit=unit)
 
 
 def _segments(

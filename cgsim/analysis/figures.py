@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cgsim.errors import InputError
-from cgsim.observables.statistics import Estimate
+from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.trajectory.writer import disk_errors
 
 
@@ -85,6 +85,20 @@ class Curve:
     def to_json(self) -> dict[str, Any]:
         """The curve as it stands in ``results.json``."""
         return {"system": self.system, "species": self.label, **self.columns, "units": self.units}
+
+
+def block_details(average: BlockAverage, *index: int) -> dict[str, Any]:
+    """Details of a time average, for ``results.json``: the sample size and the blocks behind its error.
+
+    Args:
+        average: the average.
+        index: which of its values, where it has several.
+    """
+    return {
+        "n_effective": float(average.n_effective[index]),
+        "block_length": average.block_length,
+        "n_blocks": average.n_blocks,
+    }
 
 
 def to_document(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import Curve, Figure, block_details
 from cgsim.analysis.motion import Box
 from cgsim.analysis.naming import Naming
 from cgsim.analysis.selection import Species, default_pairs
@@ -123,8 +123,10 @@ def peak_figures(source: Source, result: RadialDistribution, pair: int, label: s
     if not np.isfinite(position.value):
         return []
     span, length = (0.0, float(result.bin_edges[-1])), source.units.length
+    at = int(np.clip(np.searchsorted(result.bin_edges, position.value) - 1, 0, len(result.bin_centres) - 1))
+    details = block_details(result.rdf_average, pair, at)
     return [
-        Figure("rdf", label, height, "", "height of the first peak", span, window_unit=length),
+        Figure("rdf", label, height, "", "height of the first peak", span, "", details, window_unit=length),
         Figure("rdf_first_peak", label, position, length, "position of the first peak", span, window_unit=length),
     ]
 
@@ -137,9 +139,12 @@ def shell_figures(source: Source, result: RadialDistribution, pair: int, label: 
     radius, number = shell
     span, within = (0.0, float(result.bin_edges[-1])), (0.0, radius.value)
     length = source.units.length
+    at = int(np.argmin(np.abs(result.bin_edges[1:] - radius.value)))
+    details = block_details(result.coordination_average, pair, at)
+    method = "up to the first minimum"
     return [
         Figure("rdf_first_minimum", label, radius, length, "end of the first shell", span, window_unit=length),
-        Figure("coordination_number", label, number, "", "up to the first minimum", within, window_unit=length),
+        Figure("coordination_number", label, number, "", method, within, "", details, window_unit=length),
     ]
 
 
@@ -147,5 +152,6 @@ def sphere_figure(source: Source, inner: RadialDistribution, pair: int, label: s
     """Number of neighbours within the distance that was asked for."""
     number = Estimate(float(inner.coordination[pair, 0]), float(inner.coordination_error[pair, 0]))
     within = (0.0, float(inner.bin_edges[1]))
-    unit = source.units.length
-    return Figure("coordination_number", label, number, "", "within the given cutoff", within, window_unit=unit)
+    details, unit = block_details(inner.coordination_average, pair, 0), source.units.length
+    method = "within the given cutoff"
+    return Figure("coordination_number", label, number, "", method, within, "", details, window_unit=unit)

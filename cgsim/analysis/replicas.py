@@ -60,7 +60,12 @@ def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Fig
         estimate = combine_replicas([f.estimate for f in same], weights)
         warnings = "; ".join(dict.fromkeys(f.warning for f in same if f.warning))
         window = (min(f.window[0] for f in same), max(f.window[1] for f in same))
-        details = {**same[0].details, "replicas": len(same), "values": [f.estimate.value for f in same]}
+        details = {
+            **same[0].details,
+            **_samples(same),
+            "replicas": len(same),
+            "values": [f.estimate.value for f in same],
+        }
         combined.append(
             replace(
                 same[0],
@@ -73,3 +78,10 @@ def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Fig
             )
         )
     return combined
+
+
+def _samples(figures: list[Figure]) -> dict[str, object]:
+    """Sample sizes of replicas add up; blocks are counted together, the longest is named."""
+    details = [figure.details for figure in figures]
+    sums = {key: sum(d[key] for d in details) for key in ("n_effective", "n_blocks") if all(key in d for d in details)}
+    return sums | ({"block_length": max(d["block_length"] for d in details)} if "n_blocks" in sums else {})

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import Curve, Figure, block_details
 from cgsim.analysis.selection import Species
-from cgsim.analysis.sizes import LONG, relaxation, relaxation_warning
+from cgsim.analysis.sizes import CHAINS, LONG, TIME_BLOCKS, relaxation, relaxation_warning
 from cgsim.analysis.source import Source
 from cgsim.observables.persistence import PersistenceLength, bond_correlations, decay_length, projection_length
 from cgsim.observables.records import Records
@@ -29,32 +29,47 @@ class _Averages:
     Attributes:
         of_frame: bounded series, [values].
         of_chain: [chains, values], sums over frames.
+        products: [values, values], sums over frames of products of the means over chains.
         n_frames: number of frames.
     """
 
     of_chain: Float64[Array, "chains values"]
+    products: Float64[Array, "values values"]
     of_frame: Records = field(default_factory=Records)
     n_frames: int = 0
 
+    @classmethod
+    def of(cls, n_chains: int, n_values: int) -> "_Averages":
+        """Nothing yet, of so many chains and values."""
+        return cls(np.zeros((n_chains, n_values)), np.zeros((n_values, n_values)))
+
     def add(self, values: Float64[Array, "frames chains values"], weights: Float64[Array, "chains values"]) -> None:
         """Take in some frames, averaged over chains with weights."""
-        for frame in (values * weights).sum(axis=1) / weights.sum(axis=0):
+        frames = (values * weights).sum(axis=1) / weights.sum(axis=0)
+        for frame in frames:
             self.of_frame.add(frame)
+        self.products += frames.T @ frames
         self.of_chain += values.sum(axis=0)
         self.n_frames += len(values)
 
-    def combine(self, gradient: Float64[Array, " values"], *, by_chain: bool) -> tuple[BlockAverage, str]:
+    def combine(self, gradient: Float64[Array, " values"], *, by_chain: bool) -> tuple[BlockAverage, dict[str, object]]:
         """Average of a linear combination of the values, and whether its error is from blocks of time or from chains.
 
         Chains that share one mean tell more about the error than a run too short for independent blocks of time.
         """
         series, weights = self.of_frame.series()
         average = block_average(series @ gradient, weights)
-        if not by_chain or len(self.of_chain) < MIN_BLOCKS:
-            return average, "time blocks"
+        if self.of_frame.frames_per_record > 1:
+            square = gradient @ self.products @ gradient / self.n_frames
+            variance = max(0.0, float(square - average.mean**2)) * self.n_frames / (self.n_frames - 1)
+            average = average.of_frames(self.of_frame.frames_per_record, np.array(variance))
+        n = len(self.of_chain)
+        if not by_chain or n < MIN_BLOCKS:
+            return average, {"error_from": TIME_BLOCKS, **block_details(average)}
         chains = self.of_chain / self.n_frames @ gradient
-        error = np.asarray(chains.std(ddof=1) / np.sqrt(len(chains)))
-        return BlockAverage(average.mean, error, 1, len(chains), True), "chains"
+        error = np.asarray(chains.std(ddof=1) / np.sqrt(n))
+        own = BlockAverage(average.mean, error, 1, n, True, np.array(float(n)))
+        return own, {"error_from": CHAINS, "n_effective": float(n)}
 
 
 class ChainShapes:
@@ -72,12 +87,12 @@ class ChainShapes:
         self._masses = source.system.masses[self._particles]
         self._molecule = consecutive(source.system.molecule_id[self._particles])
         n = species.n_molecules
-        self._shapes = _Averages(np.zeros((n, 6)))
+        self._shapes = _Averages.of(n, 6)
         paths = species.backbones if species.are_bonded else []
         self._n_bonds = np.array([len(path) - 1 for path in paths])
         self._paths = paths if len(paths) and self._n_bonds.max() > 1 and self._n_bonds.min() > 0 else []
         longest = int(self._n_bonds.max()) if self._paths else 0
-        self._bonds = _Averages(np.zeros((n, longest + 1)))
+        self._bonds = _Averages.of(n, longest + 1)
         self._radius: list[Float64[Array, "frames chains"]] = []
 
     def add(self, piece: Trajectory) -> None:
@@ -125,7 +140,7 @@ class ChainShapes:
         }
         names = {"asphericity": squared, "acylindricity": squared, "relative_shape_anisotropy": ""}
         return [
-            self._figure(name, average.estimate, unit, "gyration tensor", warning, {**moments, "error_from": origin})
+            self._figure(name, average.estimate, unit, "gyration tensor", warning, {**moments, **origin})
             for (name, unit), (average, origin) in zip(names.items(), averages[3:], strict=True)
         ]
 
@@ -146,7 +161,7 @@ class ChainShapes:
             estimate = Estimate(found.value, float(average.standard_error), average.estimate.degrees_of_freedom)
             warning = "" if average.is_converged else CORRELATED
             warning = NO_DECAY if np.isnan(found.value) else warning
-            details = {"bonds": found.last, "bond_length": bond, "error_from": origin}
+            details = {"bonds": found.last, "bond_length": bond, **origin}
             figures.append(self._figure("persistence_length", estimate, length, method, warning, details))
         columns = {
             "separation": np.arange(n),

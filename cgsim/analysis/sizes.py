@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import Curve, Figure, block_details
 from cgsim.analysis.motion import Box, Motion
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
@@ -15,6 +15,7 @@ from cgsim.units import AVOGADRO_PER_MOL, UnitSystem
 N_BINS = 60
 MAX_CURVE_POINTS = 400
 SHORT = 10.0  # relaxation times: a run shorter than this says little about a size
+CHAINS, TIME_BLOCKS = "chains", "time blocks"  # where errors come from
 LONG = 40.0  # relaxation times: in a run shorter than this blocks of time are not independent
 
 
@@ -75,12 +76,12 @@ def box_figures(source: Source, species: list[Species], box: Box) -> list[Figure
     if not source.is_periodic:
         return []
     mass = float(source.system.masses.sum())
-    density = block_average(mass / volume(box.cell)).estimate
+    density = block_average(mass / volume(box.cell))
     is_molecular = source.units is UnitSystem.MOLECULAR
     unit = "g/cm3" if is_molecular else "m/sigma3"
     span = (0.0, source.duration)
-    scaled = density.scaled(1e24 / AVOGADRO_PER_MOL if is_molecular else 1.0)
-    figures = [Figure("density", "all", scaled, unit, "average", span)]
+    scaled = density.estimate.scaled(1e24 / AVOGADRO_PER_MOL if is_molecular else 1.0)
+    figures = [Figure("density", "all", scaled, unit, "average", span, "", block_details(density))]
     cations = sum(s.n_molecules for s in species if s.charge > 0)
     neutral = sum(float(source.system.masses[s.particles].sum()) for s in species if s.charge == 0)
     if is_molecular and cations and neutral:
@@ -109,8 +110,8 @@ def _sizes(
         ("end_to_end_distance", end_to_end, length),
         ("mean_squared_end_to_end_distance", end_to_end**2, f"{length}2"),
     ):
-        estimate, scatter = _mean_of_chains(series, source.duration < LONG * tau.value and share_mean)
-        figures.append(Figure(what, name, estimate, unit, "average", span, warning, {"error_from": scatter}))
+        estimate, details = _mean_of_chains(series, source.duration < LONG * tau.value and share_mean)
+        figures.append(Figure(what, name, estimate, unit, "average", span, warning, details))
     cut = (0.0, window * source.save_interval)
     slowness = Figure("relaxation_time", name, tau, source.units.time, "integrated autocorrelation", cut, warning)
     return [*figures, slowness]
@@ -122,12 +123,12 @@ def relaxation(source: Source, radius: Float64[Array, "frames chains"], *, share
     return integrated_relaxation_time(correlation, source.save_interval, radius.shape[1])
 
 
-def _mean_of_chains(series: Float64[Array, "frames chains"], is_short: bool) -> tuple[Estimate, str]:
+def _mean_of_chains(series: Float64[Array, "frames chains"], is_short: bool) -> tuple[Estimate, dict[str, object]]:
     """Average over chains and time, with an error from time blocks or, in a short run, from chain to chain."""
     average = block_average(series.mean(axis=1))
     if is_short and series.shape[1] >= MIN_BLOCKS:
-        return independent_average(series.mean(axis=0)), "chains"
-    return average.estimate, "time blocks"
+        return independent_average(series.mean(axis=0)), {"error_from": CHAINS, "n_effective": float(series.shape[1])}
+    return average.estimate, {"error_from": TIME_BLOCKS, **block_details(average)}
 
 
 def _means(series: Float64[Array, "frames chains"], *, share: bool) -> Float64[Array, " chains"]:

@@ -24,6 +24,9 @@ FIGURE_COLUMNS = (
     "window_from",
     "window_to",
     "window_unit",
+    "n_effective",
+    "block_length",
+    "n_blocks",
     "warning",
     "file",
 )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from cgsim.observables.records import Records
-from cgsim.observables.statistics import block_average
 from cgsim.observables.structure import perpendicular_widths
 from cgsim.typing import Array, Float64, Int64
 
@@ -65,7 +64,6 @@ def density_profile(
         slab_volume = abs(float(np.linalg.det(cell))) / n_slabs
         records.add(np.array(sums).reshape(len(quantities), n_kinds, n_slabs) / slab_volume)
         widths.add(perpendicular_widths(cell)[axis : axis + 1])
-    series, weights = records.series()
-    average = block_average(series, weights)
+    average = records.average()
     width = float(np.average(widths.series()[0][:, 0], weights=widths.series()[1]))
     return DensityProfile(np.linspace(0.0, width, n_slabs + 1), average.mean, average.standard_error)

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.signal import find_peaks
 from vesin import NeighborList
 
-from cgsim.observables.records import Records, parts
-from cgsim.observables.statistics import Estimate, block_average
+from cgsim.observables.records import Records
+from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.observables.structure import image_reach, molecule_sums
 from cgsim.typing import Array, Bool, Float64, Int64
 
@@ -29,6 +29,7 @@ class RadialDistribution:
         coordination_error: [pairs, bins], standard errors of ``coordination``.
         parts: [parts, pairs, bins], ``rdf`` of consecutive parts of the trajectory, for errors of derived quantities.
         coordination_parts: the same of ``coordination``.
+        rdf_average, coordination_average: [pairs, bins], the same with the blocks behind their errors.
     """
 
     bin_edges: Float64[Array, " edges"]
@@ -38,6 +39,8 @@ class RadialDistribution:
     coordination_error: Float64[Array, "pairs bins"]
     parts: Float64[Array, "parts pairs bins"]
     coordination_parts: Float64[Array, "parts pairs bins"]
+    rdf_average: BlockAverage
+    coordination_average: BlockAverage
 
     @property
     def bin_centres(self) -> Float64[Array, " bins"]:
@@ -136,7 +139,7 @@ def radial_distribution(
     shells = 4.0 / 3.0 * np.pi * np.diff(bin_edges**3)
     neighbors = NeighborList(cutoff=float(bin_edges[-1]), full_list=True)
     first_size = np.maximum(selections[pairs[:, 0]].sum(axis=1), 1)[:, None]
-    records = Records()
+    functions, numbers = Records(), Records()
     for weight, (positions, cell) in zip(frame_weights or itertools.repeat(1.0), frames, strict=False):
         _refuse_far_bins(cell, float(bin_edges[-1]))
         i, j, distances = neighbors.compute(positions[chosen], cell, True, "ijd")
@@ -147,19 +150,19 @@ def radial_distribution(
         ordered = np.einsum("pk,klb,pl->pb", members[pairs[:, 0]], counts, members[pairs[:, 1]], optimize=True)
         box_volume = abs(float(np.linalg.det(cell)))
         rdf = ordered * box_volume / (n_pairs[:, None] * shells)
-        records.add(np.stack([rdf, np.cumsum(ordered, axis=1) / first_size]), weight)
-    series, weights = records.series()
-    average = block_average(series[:, 0], weights)
-    coordination = block_average(series[:, 1], weights)
-    of_part = np.array([np.average(series[p], axis=0, weights=weights[p]) for p in parts(len(series))])
+        functions.add(rdf, weight)
+        numbers.add(np.cumsum(ordered, axis=1) / first_size, weight)
+    average, coordination = functions.average(), numbers.average()
     return RadialDistribution(
         bin_edges,
         average.mean,
         average.standard_error,
         coordination.mean,
         coordination.standard_error,
-        of_part[:, 0],
-        of_part[:, 1],
+        functions.of_parts(),
+        numbers.of_parts(),
+        average,
+        coordination,
     )
 
 

@@ -109,6 +109,9 @@ class BlockAverage:
         block_length: frames in a block.
         n_blocks: number of blocks.
         is_converged: whether blocks are long enough to be independent; if not, the error is a lower bound.
+        n_effective: [*shape], number of independent frames that would give this standard error: the variance of single
+            frames over the square of the error, (1 - a) / (1 + a) times the number of frames for an AR(1) process of
+            correlation a; the number of frames where nothing fluctuates.
     """
 
     mean: Float64[Array, "*shape"]
@@ -116,6 +119,13 @@ class BlockAverage:
     block_length: int
     n_blocks: int
     is_converged: bool
+    n_effective: Float64[Array, "*shape"]
+
+    def of_frames(self, frames: int, variance: Float64[Array, "*shape"]) -> "BlockAverage":
+        """The same average where the series is of means over so many frames, single ones having this variance."""
+        squared = self.standard_error**2
+        n = np.divide(variance, squared, out=np.array(self.n_effective * frames), where=squared > 0)
+        return replace(self, block_length=self.block_length * frames, n_effective=n)
 
     @property
     def estimate(self) -> Estimate:
@@ -147,7 +157,7 @@ def block_average(
         mean = np.asarray((relative * series).mean(axis=0))
         deviations = relative * (series - mean)
     if n < 2:
-        return BlockAverage(mean, np.full_like(mean, np.nan), n, n, False)
+        return BlockAverage(mean, np.full_like(mean, np.nan), n, n, False, np.full_like(mean, n))
     naive = _blocked_variance(deviations, 1)
     length, best = 1, naive
     while True:
@@ -156,10 +166,24 @@ def block_average(
             best = variance
         ratio = variance.sum() / naive.sum() if naive.sum() > 0 else 0.0
         if length**3 > 2 * n * ratio**2 or naive.sum() == 0:
-            return BlockAverage(mean, np.asarray(np.sqrt(variance)), length, n // length, True)
+            return _blocked(mean, variance, length, n, naive, is_converged=True)
         if n // (2 * length) < MIN_BLOCKS:
-            return BlockAverage(mean, np.asarray(np.sqrt(best)), length, n // length, False)
+            return _blocked(mean, best, length, n, naive, is_converged=False)
         length *= 2
+
+
+def _blocked(
+    mean: Float64[Array, "*shape"],
+    variance: Float64[Array, "*shape"],
+    length: int,
+    n: int,
+    naive: Float64[Array, "*shape"],
+    *,
+    is_converged: bool,
+) -> BlockAverage:
+    """An average with a squared error from blocks, and what that would be without correlation."""
+    ratio = np.divide(naive, variance, out=np.ones_like(variance), where=variance > 0)
+    return BlockAverage(mean, np.asarray(np.sqrt(variance)), length, n // length, is_converged, np.asarray(n * ratio))
 
 
 def _blocked_variance(deviations: Float64[Array, "frames *shape"], length: int) -> Float64[Array, "*shape"]:
@@ -167,13 +191,6 @@ def _blocked_variance(deviations: Float64[Array, "frames *shape"], length: int) 
     n_blocks = len(deviations) // length
     blocks = deviations[len(deviations) - n_blocks * length :].reshape(n_blocks, length, *deviations.shape[1:])
     return np.asarray(blocks.mean(axis=1).var(axis=0, ddof=1) / n_blocks)
-
-
-def n_effective(series: Float64[Array, " frames"]) -> float:
-    """Number of independent frames that would give the standard error of :func:`block_average`."""
-    average = block_average(series)
-    squared_error = float(average.standard_error) ** 2
-    return float(series.var(ddof=1)) / squared_error if squared_error > 0 else float(len(series))
 
 
 def independent_average(values: Float64[Array, " samples"]) -> Estimate:

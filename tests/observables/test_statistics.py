@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 from synthetic_motion import first_order_autoregression
 
+from cgsim.observables.records import Records
 from cgsim.observables.statistics import (
     Estimate,
     ScaleEstimate,
@@ -11,7 +12,6 @@ from cgsim.observables.statistics import (
     earth_mover_distance,
     independent_average,
     independent_sum,
-    n_effective,
     ratio_of_scales,
 )
 
@@ -36,7 +36,25 @@ def test_naive_error_of_a_correlated_series_is_too_small_and_the_block_error_is_
     series = first_order_autoregression(0.95, 20_000, 1, np.random.default_rng(0))[:, 0]
     naive = independent_average(series).standard_error
     assert float(block_average(series).standard_error) > 4 * naive  # sqrt(2 tau) = 6.2
-    assert n_effective(series) == pytest.approx(20_000 * (1 - 0.95) / (1 + 0.95), rel=0.35)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("n", [400, 4096])
+def test_effective_sample_size_of_an_autoregression_is_its_closed_form(phi: float, n: int) -> None:
+    n_series = 60
+    series = first_order_autoregression(phi, n, n_series, np.random.default_rng(5))
+    records = [Records() for _ in range(12)]  # those of the longer series are means over several frames
+    for k, own in enumerate(records):
+        for value in series[:, k]:
+            own.add(np.array(value))
+    for averages in ([block_average(series[:, k]) for k in range(n_series)], [own.average() for own in records]):
+        inverse = np.array([1.0 / float(a.n_effective) for a in averages])  # squared errors are what is unbiased
+        n_blocks = np.mean([a.n_blocks for a in averages])
+        # A variance from b blocks scatters by sqrt(2 / b); blocks of finite length miss about (tau / n)^(1/3) of it.
+        tolerance = 3.0 * np.sqrt(2.0 / n_blocks / len(averages)) + 1.5 * ((1 + phi) / (1 - phi) / n) ** (1 / 3)
+        assert 1.0 / inverse.mean() == pytest.approx(n * (1 - phi) / (1 + phi), rel=tolerance)
+        assert all(a.block_length * a.n_blocks <= n for a in averages)
+        assert all(a.block_length * (a.n_blocks + 1) > n - 16 for a in averages)  # a record is of up to 16 frames
 
 
 def test_interval_of_a_block_average_covers_the_mean_at_its_rate() -> None:
