@@ -44,6 +44,8 @@ def cluster_figures(salt: Salt, figures: list[Figure], clusters: Association) ->
             kept = np.maximum(compositions[:, is_cation].sum(axis=1), compositions[:, ~is_cation].sum(axis=1)) <= (
                 PUBLISHED_LARGEST
             )
+            if not kept.any():
+                continue  # all ions hang together, as in a molten salt: the published sum is empty
             ions = counts.sum(axis=0) * compositions.sum(axis=1)
             if not kept.all():
                 warning = (
