@@ -141,6 +141,18 @@ KINDS = {
         (Look("⟨ΔR·ΔR⟩", ("displacement",), Scale.LOG, level=0.0),),
         "Mean product of the displacements of all ions of two species, and the mean square of that of their charge.",
     ),
+    "green_kubo_integral": Kind(
+        "Green–Kubo integral",
+        CHARGES,
+        (Look("conductivity up to a time", ("conductivity",), Scale.LOG_TIME, level=0.0),),
+        "Running integral of the autocorrelation of the current; its noise grows with time.",
+    ),
+    "conductivity_spectrum": Kind(
+        "Spectrum of the current",
+        CHARGES,
+        (Look("conductivity", ("conductivity",), Scale.LOG_TIME, references={"cepstral": "cepstral"}),),
+        "Spectrum of the current, in bins, and the smooth one fitted to it, whose value at zero is the conductivity.",
+    ),
     "cluster_population": Kind(
         "Population of clusters", CLUSTERS, remark="Mean number of clusters of so many ions of each sign."
     ),
