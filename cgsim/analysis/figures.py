@@ -12,6 +12,8 @@ from cgsim.errors import InputError
 from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.trajectory.writer import disk_errors
 
+SHARED_ERROR = "error_from_viscosity"  # detail: part of the standard error that replicas have in common
+
 
 @dataclass(frozen=True)
 class Figure:

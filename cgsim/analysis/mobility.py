@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cgsim.analysis.dynamics_settings import DynamicsSettings
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.dynamics_settings import MILLIPASCAL_SECONDS, DynamicsSettings
+from cgsim.analysis.figures import SHARED_ERROR, Curve, Figure
 from cgsim.analysis.motion import Box, Motion
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
@@ -13,7 +13,7 @@ from cgsim.errors import InputError
 from cgsim.observables.diffusion import MIN_FRAMES, DiffusionFit, Regime, diffusion_coefficient, msd_errors
 from cgsim.observables.dynamics import MeanSquaredDisplacement
 from cgsim.observables.finite_size import finite_size_correction, lattice_constants, thermal_energy_molecular
-from cgsim.observables.statistics import Estimate
+from cgsim.observables.statistics import Estimate, independent_sum
 from cgsim.observables.van_hove import non_gaussian_peak
 from cgsim.units import UnitSystem
 
@@ -23,6 +23,7 @@ MULTI_ORIGIN = "multi-origin"
 INFINITE_CELL = "multi-origin, infinite cell"
 DRIFT_REMOVED = "mass-weighted centre of mass of the box removed"
 DRIFT_KEPT = "kept: no cell"
+REDUCED_VISCOSITY = "epsilon tau/sigma3"
 LARGE = 0.5  # share of the corrected coefficient from which on a correction is no longer small
 
 
@@ -82,10 +83,15 @@ def check_finite_size(source: Source, temperature: float | None, settings: Dynam
     """Refuse a viscosity that cannot be used.
 
     Raises:
-        InputError: if there is no cell, or no temperature.
+        InputError: if there is no cell, or no temperature, or the viscosity has the unit of another system.
     """
     if settings.viscosity is None:
         return
+    if settings.viscosity.unit and source.units is not UnitSystem.MOLECULAR:
+        raise InputError(
+            f"{source.path}: is in reduced units, so --viscosity is a number of {REDUCED_VISCOSITY} without a unit, "
+            f"got {settings.viscosity.unit}"
+        )
     if not source.is_periodic:
         raise InputError(f"{source.path}: has no cell, so --viscosity has no finite size to correct")
     if temperature is None:
@@ -98,7 +104,8 @@ def finite_size_figures(
     """Diffusivities in an infinite cell if the viscosity is known, else the size of the correction per viscosity.
 
     After Yeh and Hummer, with the constant of the cell's own shape; see
-    :func:`cgsim.observables.finite_size.lattice_constants`.
+    :func:`cgsim.observables.finite_size.lattice_constants`. The correction goes as 1 / viscosity, so to first order its
+    relative error is that of the viscosity; it is independent of that of the diffusivity.
     """
     if temperature is None or not source.is_periodic:
         return []
@@ -110,10 +117,12 @@ def finite_size_figures(
         "edge": float(np.cbrt(abs(np.linalg.det(cell)))),
         "lattice_constant": float(np.trace(lattice_constants(cell))) / N_DIMENSIONS,
     }
-    shift = source.units.diffusion_factor * finite_size_correction(cell, thermal_energy, settings.viscosity or 1.0)
+    viscosity = settings.viscosity
+    shift = finite_size_correction(cell, thermal_energy, viscosity.value if viscosity else 1.0)
+    shift = source.units.diffusion_factor * shift
     mean = float(shift.mean())
-    if settings.viscosity is None:
-        unit = f"{source.units.diffusion} {'mPa s' if is_molecular else 'epsilon tau/sigma3'}"
+    if viscosity is None:
+        unit = f"{source.units.diffusion} {MILLIPASCAL_SECONDS if is_molecular else REDUCED_VISCOSITY}"
         span = (0.0, source.duration)
         each = Estimate(mean, 0.0)
         return [Figure("finite_size_correction", "all", each, unit, "yeh-hummer, per viscosity", span, "", details)]
@@ -123,12 +132,18 @@ def finite_size_figures(
         if figure.method not in along:
             continue
         added = along[figure.method]
-        estimate = replace(figure.estimate, value=figure.estimate.value + added)
+        error = abs(added) * viscosity.standard_error / viscosity.value
+        estimate = figure.estimate
+        if error > 0:
+            estimate = independent_sum([estimate, Estimate(added, error)], np.ones(2))
+        else:
+            estimate = replace(estimate, value=estimate.value + added)
         warnings = [figure.warning] if figure.warning else []
         if added > LARGE * estimate.value:
             warnings.append(f"{added / estimate.value:.0%} of it is the correction: the cell is too small")
-        own = {**figure.details, **details, "correction": added, "viscosity": settings.viscosity}
-        own["error_of_viscosity"] = "not included"
+        own = {**figure.details, **details, "correction": added, "viscosity": viscosity.value}
+        own |= {"viscosity_error": viscosity.standard_error, SHARED_ERROR: error} if error > 0 else {}
+        own["error_of_viscosity"] = "included" if error > 0 else "not included"
         method = figure.method.replace(MULTI_ORIGIN, INFINITE_CELL)
         figures.append(replace(figure, estimate=estimate, method=method, warning="; ".join(warnings), details=own))
     return figures

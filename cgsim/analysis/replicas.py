@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from cgsim.analysis.figures import Figure
+from cgsim.analysis.figures import SHARED_ERROR, Figure
 from cgsim.analysis.plan import Plan
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
-from cgsim.observables.statistics import combine_replicas
+from cgsim.observables.statistics import Estimate, combine_replicas, independent_sum
 
 
 def check_replicas(sources: list[Source]) -> None:
@@ -57,7 +57,10 @@ def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Fig
     combined = []
     for same in groups.values():
         weights = np.array([length[f.system] for f in same])
-        estimate = combine_replicas([f.estimate for f in same], weights)
+        estimate = combine_replicas([_own(f) for f in same], weights)
+        shared = float(np.average([f.details.get(SHARED_ERROR, 0.0) for f in same], weights=weights))
+        if shared > 0:
+            estimate = independent_sum([estimate, Estimate(0.0, shared)], np.ones(2))
         warnings = "; ".join(dict.fromkeys(f.warning for f in same if f.warning))
         window = (min(f.window[0] for f in same), max(f.window[1] for f in same))
         details = {
@@ -78,6 +81,20 @@ def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Fig
             )
         )
     return combined
+
+
+def _own(figure: Figure) -> Estimate:
+    """What is known of a figure without the part of its error that all replicas share, which no average makes smaller.
+
+    Degrees of freedom as before that part, of infinite ones, was added by Welch's and Satterthwaite's rule.
+    """
+    shared, whole = float(figure.details.get(SHARED_ERROR, 0.0)), figure.estimate
+    if not shared > 0:
+        return whole
+    squared = max(0.0, whole.standard_error**2 - shared**2)
+    share = squared / whole.standard_error**2
+    freedom = whole.degrees_of_freedom * share**2 if np.isfinite(whole.degrees_of_freedom) else float("inf")
+    return Estimate(whole.value, float(np.sqrt(squared)), max(1.0, freedom))
 
 
 def _samples(figures: list[Figure]) -> dict[str, object]:

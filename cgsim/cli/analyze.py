@@ -55,8 +55,8 @@ def analyze(
     ] = False,
     per_axis: Annotated[bool, typer.Option("--per-axis", help="Diffusivities along x, y and z too.")] = False,
     viscosity: Annotated[
-        float | None, typer.Option(help="Shear viscosity in mPa s, to correct diffusivities for the finite cell.")
-    ] = None,
+        str, typer.Option(help="Shear viscosity, '12 +- 2 mPa s', to correct diffusivities for the finite cell.")
+    ] = "",
     van_hove: Annotated[
         list[str] | None, typer.Option(help="Time for van Hove functions, '100 ps'; may be repeated.")
     ] = None,
@@ -76,6 +76,7 @@ def analyze(
 ) -> None:
     """Measure sizes, structure, diffusion and conductivity with errors: cgsim analyze FILE... -o results.json."""
     from cgsim.analysis import AnalysisSettings, DynamicsSettings, analyze_files
+    from cgsim.analysis.dynamics_settings import parse_viscosity
     from cgsim.cli.progress import fraction_progress
     from cgsim.cli.results import check_output, print_results, write_all
 
@@ -99,7 +100,7 @@ def analyze(
         green_kubo=green_kubo,
         dynamics=DynamicsSettings(
             per_axis=per_axis,
-            viscosity=viscosity,
+            viscosity=parse_viscosity(viscosity) if viscosity else None,
             van_hove=tuple(van_hove or ()),
             rouse_modes=rouse_modes,
             contact_frames=contact_frames,
