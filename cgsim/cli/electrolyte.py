@@ -1,7 +1,6 @@
 """`cgsim generate electrolyte`."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,8 @@ if TYPE_CHECKING:
     from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 
 SYSTEMS = "systems"
-SECONDS_PER_DAY = 86_400.0
+NS = 1e-3  # in a ps
+WORK = typer.Option(help="Folder of the runs; a killed run goes on there. [default: runs/generate/NAME of output]")
 
 
 def electrolyte(
@@ -35,10 +35,7 @@ def electrolyte(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of one engine.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this system of a set; repeatable.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Engines running at a time.")] = 1,
-    work: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the runs; a killed run goes on there. [default: runs/generate/NAME of output]"),
-    ] = None,
+    work: Annotated[Path | None, WORK] = None,
 ) -> None:
     """Make polymer electrolytes atom by atom; the same command again goes on where it was killed.
 
@@ -145,29 +142,18 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress(systems: "dict[str, ElectrolyteSettings]", processes: int) -> Iterator[Any]:
-    """Show finished time, rest and ns per day, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
+def _progress(systems: "dict[str, ElectrolyteSettings]", processes: int) -> Iterator["Callable[[PartDone], None]"]:
+    """Show the progress of all systems; a part that two of them share counts once."""
+    from cgsim.cli.progress import engine_progress
     from cgsim.reference.electrolyte.protocol import parts
 
     total = sum(p.stage.time for settings in systems.values() for p in parts(settings, settings.n_segments))
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("starting", total=total)
-        simulated = seconds = 0.0
-        seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
+    with engine_progress(total * NS, processes, "ns") as advance:
 
         def report(done: "PartDone") -> None:
-            nonlocal simulated, seconds
-            if (done.system, done.part) in seen:
-                return
-            seen.add((done.system, done.part))
-            description = f"{done.system} {done.part}"
-            if done.seconds:
-                simulated, seconds = simulated + done.simulated, seconds + done.seconds
-                description += f", {simulated * 1e-3 / seconds * processes * SECONDS_PER_DAY:.3g} ns/day"
-            bar.update(task, advance=done.simulated, description=description)
+            if (done.system, done.part) not in seen:
+                seen.add((done.system, done.part))
+                advance(f"{done.system} {done.part}", done.simulated * NS, done.seconds)
 
         yield report

@@ -1,20 +1,14 @@
 """`cgsim generate`."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cgsim.cli.electrolyte import electrolyte
+from cgsim.cli.electrolyte import WORK, electrolyte
 
 if TYPE_CHECKING:
-    from cgsim.reference.run import PartDone
     from cgsim.reference.settings import ChainSettings
-
-SECONDS_PER_DAY = 86_400.0
 
 verb = typer.Typer(help="Make reference trajectories with molecular dynamics engines.", no_args_is_help=True)
 verb.command("electrolyte")(electrolyte)
@@ -45,15 +39,13 @@ def chains(
     save_interval: Annotated[str | None, typer.Option(help="Time between frames: '25 tau'.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of sequences, starts and thermostats.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Engines running at a time, one core each.")] = 1,
-    work: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the runs; a killed run goes on there. [default: runs/generate/NAME of output]"),
-    ] = None,
+    work: Annotated[Path | None, WORK] = None,
 ) -> None:
     """Make bead-spring chains with LAMMPS; the same command again goes on where it was killed.
 
     Options stand above the settings file.
     """
+    from cgsim.cli.progress import engine_progress
     from cgsim.reference.engine import find_lammps
     from cgsim.reference.figures import ChainFigures
     from cgsim.reference.generate import generate_chains, write_reference
@@ -72,12 +64,12 @@ def chains(
     engine = find_lammps()
     typer.echo(f"engine   {engine.version}")
     figures: list[ChainFigures] = []
-    with _progress(settings, processes) as report:
+    with engine_progress(_simulated_time(settings), processes, "tau") as advance:
         for event in generate_chains(settings, output, work or Path("runs/generate") / output.name, engine, processes):
             if isinstance(event, ChainFigures):
                 figures.append(event)
             else:
-                report(event)
+                advance(event.chain, event.simulated, event.seconds)
     write_reference(output / "reference.json", figures, settings, engine)
     typer.echo(f"chains   {len(figures)} x {settings.length} in {output}")
     typer.echo(f"figures  {output / 'reference.json'}")
@@ -139,27 +131,8 @@ def _numbers(texts: list[str]) -> dict[str, str]:
     return numbers
 
 
-@contextmanager
-def _progress(settings: "ChainSettings", processes: int) -> Iterator[Any]:
-    """Show finished time, rest and tau per day, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
+def _simulated_time(settings: "ChainSettings") -> float:
+    """Time of all chains together, their equilibration included, tau."""
     from cgsim.reference.settings import TIMESTEP
 
-    steps = settings.steps("equilibration") + settings.steps("length")
-    total = sum(settings.chains.values()) * steps * TIMESTEP
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("starting", total=total)
-        simulated = seconds = 0.0
-
-        def report(done: "PartDone") -> None:
-            nonlocal simulated, seconds
-            description = done.chain
-            if done.seconds:
-                simulated, seconds = simulated + done.simulated, seconds + done.seconds
-                description += f", {simulated / seconds * processes * SECONDS_PER_DAY:.3g} tau/day"
-            bar.update(task, advance=done.simulated, description=description)
-
-        yield report
+    return sum(settings.chains.values()) * (settings.steps("equilibration") + settings.steps("length")) * TIMESTEP

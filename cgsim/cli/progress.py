@@ -3,23 +3,40 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from cgsim.production import Progress as RolloutProgress
 from cgsim.units import UnitSystem, format_time
+
+if TYPE_CHECKING:
+    from cgsim.production import Progress as RolloutProgress
+
+SECONDS_PER_DAY = 86_400.0
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    """A bar on a terminal, with these columns between it and the rest of the time; nothing elsewhere."""
+    shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
+    return Progress(*shown, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
 
 
 @contextmanager
-def rollout_progress(units: UnitSystem) -> Iterator[Callable[[RolloutProgress], None]]:
+def rollout_progress(units: UnitSystem) -> Iterator[Callable[["RolloutProgress"], None]]:
     """Show steps, rest and simulated time per day of a production run."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+    with _bar(MofNCompleteColumn()) as bar:
         task = bar.add_task("simulating", total=None)
 
-        def report(progress: RolloutProgress) -> None:
+        def report(progress: "RolloutProgress") -> None:
             speed = f"{format_time(progress.time_per_day, units)}/day, {progress.n_alive} running"
             bar.update(task, completed=progress.step, total=progress.n_steps, description=speed)
 
@@ -29,8 +46,34 @@ def rollout_progress(units: UnitSystem) -> Iterator[Callable[[RolloutProgress], 
 @contextmanager
 def fraction_progress() -> Iterator[Callable[[str, float], None]]:
     """Show what is being done and the fraction done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
+    with _bar() as bar:
         task = bar.add_task("reading", total=1.0)
         yield lambda text, part: bar.update(task, completed=part, description=text)
+
+
+@contextmanager
+def engine_progress(total: float, processes: int, unit: str) -> Iterator[Callable[[str, float, float], None]]:
+    """Show finished time, rest and simulated time per day of engines that run side by side.
+
+    Args:
+        total: simulated time of all that is to be done.
+        processes: engines at a time.
+        unit: of simulated time.
+
+    Yields:
+        What takes the name of a finished part, its simulated time, and its wall time in s, 0 for a part that was there
+        already.
+    """
+    with _bar(TaskProgressColumn()) as bar:
+        task = bar.add_task("starting", total=total)
+        simulated = seconds = 0.0
+
+        def report(name: str, time: float, wall_time: float) -> None:
+            nonlocal simulated, seconds
+            description = name
+            if wall_time:
+                simulated, seconds = simulated + time, seconds + wall_time
+                description += f", {simulated / seconds * processes * SECONDS_PER_DAY:.3g} {unit}/day"
+            bar.update(task, advance=time, description=description)
+
+        yield report
