@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from cgsim.benchmark.portrait import Portrait
+from cgsim.benchmark.portrait import NOTHING, Portrait
+from cgsim.benchmark.scoring import PairMetric, PairScore, ratio_of
 from cgsim.geometry import minimum_image
 from cgsim.observables.statistics import Estimate, block_average
 from cgsim.trajectory import Trajectory
@@ -78,6 +79,26 @@ def total_variation(first: Array, second: Array) -> float:
     shape = np.maximum(first.shape, second.shape)
     one, other = (np.pad(h, [(0, int(n - m)) for n, m in zip(shape, h.shape, strict=True)]) for h in (first, second))
     return float(0.5 * np.abs(one - other).sum())
+
+
+def variation_of(key: str) -> PairScore:
+    """Total variation of two histograms, by their name in portraits; nothing where one lacks it."""
+
+    def score(predicted: Portrait, reference: Portrait) -> Estimate:
+        if key not in predicted.arrays or key not in reference.arrays:
+            return NOTHING
+        return Estimate(total_variation(predicted.arrays[key], reference.arrays[key]), float("nan"))
+
+    return score
+
+
+def bond_metrics() -> list[PairMetric]:
+    """The figures by which bead bonds are judged."""
+    return [
+        PairMetric("bond_mean_ratio", ratio_of("bond_mean")),
+        PairMetric("bond_std_ratio", ratio_of("bond_std")),
+        PairMetric("bond_histogram_distance", variation_of("bond_histogram")),
+    ]
 
 
 def spread_frames(trajectory: Trajectory, most: int) -> Trajectory:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from cgsim.benchmark.chain.portrait import chain_portrait
-from cgsim.benchmark.distances import total_variation
+from cgsim.benchmark.distances import bond_metrics, variation_of
 from cgsim.benchmark.portrait import NOTHING, Portrait
 from cgsim.benchmark.scoring import (
     LEAST_FOR_SPREAD,
@@ -33,18 +33,6 @@ def _rg_distance(predicted: Portrait, reference: Portrait) -> Estimate:
     return earth_mover_distance(predicted.arrays["samples/rg"], reference.arrays["samples/rg"])
 
 
-def histogram_distance(name: str) -> PairMetric:
-    """Total variation of two histograms."""
-
-    def score(predicted: Portrait, reference: Portrait) -> Estimate:
-        key = f"{name}_histogram"
-        if key not in predicted.arrays or key not in reference.arrays:
-            return NOTHING
-        return Estimate(total_variation(predicted.arrays[key], reference.arrays[key]), float("nan"))
-
-    return PairMetric(f"{name}_histogram_distance", score)
-
-
 def _relaxation_error(predicted: Portrait, reference: Portrait) -> Estimate:
     difference = difference_of("log10_relaxation_time")(predicted, reference)
     return Estimate(abs(difference.value), difference.standard_error)
@@ -59,10 +47,8 @@ def chain_metrics(_references: dict[str, Portrait]) -> list[Metric]:
         PairMetric("relaxation_log10_error", _relaxation_error, "median"),
         SetMetric("relaxation_correlation", "log10_relaxation_time", linear_correlation, LEAST_FOR_SPREAD),
         PairMetric("com_diffusion_ratio", ratio_of("com_diffusion")),
-        PairMetric("bond_mean_ratio", ratio_of("bond_mean")),
-        PairMetric("bond_std_ratio", ratio_of("bond_std")),
-        histogram_distance("bond"),
-        histogram_distance("distance"),
+        *bond_metrics(),
+        PairMetric("distance_histogram_distance", variation_of("distance_histogram")),
         PairMetric("stability", value_of("stability")),
     ]
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cgsim.benchmark.chain.metrics import histogram_distance
-from cgsim.benchmark.distances import total_variation
+from cgsim.benchmark.distances import bond_metrics, variation_of
 from cgsim.benchmark.electrolyte.portrait import electrolyte_portrait
 from cgsim.benchmark.electrolyte.structure import REACH, first_minimum
 from cgsim.benchmark.portrait import NOTHING, Portrait
@@ -64,13 +63,6 @@ def _coordination(pairs: list[str]) -> PairScore:
     return score
 
 
-def _cluster_distance(predicted: Portrait, reference: Portrait) -> Estimate:
-    """Total variation between the shares of ions in clusters of each composition."""
-    if "clusters" not in predicted.arrays:
-        return NOTHING
-    return Estimate(total_variation(predicted.arrays["clusters"], reference.arrays["clusters"]), float("nan"))
-
-
 def _closest_ion_pair(limits: dict[str, float]) -> PairScore:
     """Closest approach of ions over that of any MD here; the worst pair of classes. Below 1 ions are too close."""
 
@@ -80,10 +72,6 @@ def _closest_ion_pair(limits: dict[str, float]) -> PairScore:
         return Estimate(min(ratios), float("nan")) if ratios else NOTHING
 
     return score
-
-
-def _in_decades(quantity: str) -> PairScore:
-    return difference_of(quantity)
 
 
 def electrolyte_metrics(references: dict[str, Portrait]) -> list[Metric]:
@@ -108,17 +96,15 @@ def electrolyte_metrics(references: dict[str, Portrait]) -> list[Metric]:
     metrics += [PairMetric(f"rdf_mad:{pair}", _rdf(pair)) for pair in rdfs]
     metrics.append(PairMetric("coordination_mad", _coordination(coordination)))
     metrics += [PairMetric(f"coordination_ratio:{pair}", ratio_of(f"coordination/{pair}")) for pair in coordination]
-    metrics.append(PairMetric("cluster_distance", _cluster_distance))
+    metrics.append(PairMetric("cluster_distance", variation_of("clusters")))
     for role in ("polymer", "anion"):
         name = f"contact_relaxation_log10_ratio:li-{role}"
-        metrics.append(PairMetric(name, _in_decades(f"log10_contact_time_li_{role}")))
+        metrics.append(PairMetric(name, difference_of(f"log10_contact_time_li_{role}")))
     metrics.append(PairMetric("closest_ion_pair", _closest_ion_pair(limits), "smallest"))
     metrics.append(PairMetric("overlaps_per_step", value_of("overlaps_per_step")))
-    metrics.append(PairMetric("bond_mean_ratio", ratio_of("bond_mean")))
-    metrics.append(PairMetric("bond_std_ratio", ratio_of("bond_std")))
-    metrics.append(histogram_distance("bond"))
-    metrics.append(PairMetric("conductivity_log10_ratio", _in_decades("log10_conductivity")))
-    metrics.append(PairMetric("conductivity_collective_log10_ratio", _in_decades("log10_conductivity_collective")))
+    metrics += bond_metrics()
+    metrics.append(PairMetric("conductivity_log10_ratio", difference_of("log10_conductivity")))
+    metrics.append(PairMetric("conductivity_collective_log10_ratio", difference_of("log10_conductivity_collective")))
     metrics.append(PairMetric("refinement_calls", value_of("refinement_calls")))
     metrics.append(PairMetric("stability", value_of("stability")))
     return metrics
