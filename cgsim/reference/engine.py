@@ -23,6 +23,7 @@ _VERSION = {  # how to ask for it, where it stands, what it is of, what to do if
     _GROMACS: ("--version", r"GROMACS version:\s*(\S+)", "GROMACS", GROMACS_HINT),
 }
 POLL_SECONDS = 0.2
+LONGEST_REASON = 300  # letters of what a log gives as the reason of a failure
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,8 @@ def run_command(arguments: list[str], folder: Path, stop: Event, env: dict[str, 
 def one_thread() -> dict[str, str]:
     """Environment of an engine that shall use one core: one process is one core, and idle threads sleep."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+
+
+def log_lines(path: Path) -> list[str]:
+    """Lines of a log that an engine may not have written, or not as text."""
+    return path.read_text(errors="replace").splitlines() if path.is_file() else []

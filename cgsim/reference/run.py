@@ -17,7 +17,7 @@ import numpy as np
 
 from cgsim.errors import InputError
 from cgsim.reference.dcd import read_dcd
-from cgsim.reference.engine import Engine, one_thread, run_command
+from cgsim.reference.engine import Engine, log_lines, one_thread, run_command
 from cgsim.reference.forcefield import FENE_LENGTH
 from cgsim.reference.lammps_input import EQUILIBRATE_FILE, KINETIC_FILE, POSITIONS_FILE, RESTART_FILE, SEGMENT_FILE
 from cgsim.reference.sequences import Chain, chain_system
@@ -110,8 +110,7 @@ def _call(engine: Engine, scratch: Path, part: int, settings: ChainSettings, sto
         return False
     if code == 0 and (scratch / RESTART_FILE).is_file():
         return True
-    log = scratch / "log.lammps"
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    lines = log_lines(scratch / "log.lammps")
     reason = next((line for line in reversed(lines) if line.startswith("ERROR")), f"exit code {code}")
     steps = [line.split()[0] for line in lines if line[:1] == " " and line.split()[:1] and line.split()[0].isdigit()]
     where = f"after step {steps[-1]}" if steps else "at the start"

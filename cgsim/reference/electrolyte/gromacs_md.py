@@ -24,7 +24,7 @@ from cgsim.reference.electrolyte.protocol import (
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.thermo import Thermo
 from cgsim.reference.electrolyte.topology import Electrolyte
-from cgsim.reference.engine import Engine, one_thread
+from cgsim.reference.engine import LONGEST_REASON, Engine, log_lines, one_thread
 from cgsim.trajectory.frames import Frame
 from cgsim.trajectory.readers import read_frames
 from cgsim.typing import Array, Float64
@@ -33,7 +33,6 @@ TOPOLOGY_FILE = "topol.top"
 FRAMES_FILE = "traj_comp.xtc"
 LOG_FILES = ("mdrun.log", "grompp.log", "energy.log")
 ERRORS = ("Fatal error", "ERROR", "Error in user input", "File input/output error", "Inconsistency")
-LONGEST_REASON = 300
 _NM = 0.1  # nm in an Å
 _PRECISION = 1000  # of 1 nm: positions to 0.01 Å
 COMPRESSIBILITY = 4.5e-5  # 1/bar, of water; it sets only how fast the volume follows
@@ -82,22 +81,18 @@ class Gromacs:
 
     def last_step(self, part: Path) -> str:
         """Number of the last step that the log of an unfinished part tells of; empty if none."""
-        lines = _lines(part / "md.log")
+        lines = log_lines(part / "md.log")
         found = [after.split()[0] for line, after in itertools.pairwise(lines) if line.split()[:1] == ["Step"]]
         return found[-1] if found else ""
 
     def reason(self, part: Path) -> str:
         """What an unfinished part gives as the reason; empty if nothing."""
         for name in LOG_FILES:
-            lines = _lines(part / name)
+            lines = log_lines(part / name)
             for k, line in enumerate(lines):
                 if line.startswith(ERRORS):
                     return " ".join(after.strip() for after in lines[k : k + 4] if after.strip())[:LONGEST_REASON]
         return ""
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace").splitlines() if path.is_file() else []
 
 
 def _write_start(

@@ -21,7 +21,7 @@ from cgsim.reference.electrolyte.protocol import (
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.thermo import Thermo
 from cgsim.reference.electrolyte.topology import Electrolyte
-from cgsim.reference.engine import Engine, one_thread
+from cgsim.reference.engine import LONGEST_REASON, Engine, log_lines, one_thread
 from cgsim.trajectory.frames import Frame
 from cgsim.trajectory.readers import read_frames
 from cgsim.typing import Array, Float64
@@ -36,7 +36,6 @@ VOLUME_STEPS = 10  # between volumes that are averaged
 SHAKE_TOLERANCE = 1e-5
 ATM = 1.01325  # bar
 KCAL = 4.184  # kJ
-LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,9 @@ class Lammps:
         if not rows:
             raise InputError(f"{part / LOG_FILE}: no values of energy and temperature")
         table = np.array(rows, dtype=np.float64)
-        timestep = float(next(line for line in _lines(part) if line.startswith("timestep ")).split()[1]) * 1e-3
+        timestep = (
+            float(next(line for line in log_lines(part / LOG_FILE) if line.startswith("timestep ")).split()[1]) * 1e-3
+        )
         return Thermo(
             time=table[:, 0] * timestep,
             potential=table[:, 1] * KCAL,
@@ -102,20 +103,15 @@ class Lammps:
 
     def reason(self, part: Path) -> str:
         """What an unfinished part gives as the reason; empty if nothing."""
-        found = [line.strip() for line in _lines(part) if line.startswith("ERROR")]
+        found = [line.strip() for line in log_lines(part / LOG_FILE) if line.startswith("ERROR")]
         return found[-1][:LONGEST_REASON] if found else ""
-
-
-def _lines(part: Path) -> list[str]:
-    path = part / LOG_FILE
-    return path.read_text(errors="replace").splitlines() if path.is_file() else []
 
 
 def _thermo_rows(part: Path) -> list[list[str]]:
     """Rows of the last table of the log."""
     rows: list[list[str]] = []
     inside = False
-    for line in _lines(part):
+    for line in log_lines(part / LOG_FILE):
         words = line.split()
         if words[:1] == ["Step"]:
             rows, inside = [], True

@@ -27,14 +27,13 @@ from cgsim.reference.electrolyte.protocol import (
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.thermo import Thermo
 from cgsim.reference.electrolyte.topology import Electrolyte
-from cgsim.reference.engine import Engine, one_thread
+from cgsim.reference.engine import LONGEST_REASON, Engine, log_lines, one_thread
 from cgsim.trajectory.frames import Frame
 from cgsim.typing import Array, Float64
 
 OPENMM_HINT = "install it with: pip install 'openmm[cuda12]'"
 PROGRAM = "openmm_stage.py"
 LOG_FILE = "openmm.log"
-LONGEST_REASON = 300
 _PROBE = """
 import os, openmm
 openmm.Platform.getPlatformByName(os.environ.get("OPENMM_DEFAULT_PLATFORM", "CUDA"))
@@ -138,12 +137,10 @@ class OpenMM:
 
     def last_step(self, part: Path) -> str:
         """Moment of the last line that an unfinished part has left; empty if none."""
-        path = part / "thermo.txt"
-        lines = path.read_text().splitlines() if path.is_file() else []
+        lines = log_lines(part / "thermo.txt")
         return f"at {lines[-1].split()[0]} ps" if lines else ""
 
     def reason(self, part: Path) -> str:
         """What an unfinished part gives as the reason; empty if nothing."""
-        path = part / LOG_FILE
-        lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
-        return lines[-1].strip()[:LONGEST_REASON] if lines else ""
+        lines = [line.strip() for line in log_lines(part / LOG_FILE) if line.strip()]
+        return lines[-1][:LONGEST_REASON] if lines else ""
