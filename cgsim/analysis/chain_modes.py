@@ -3,7 +3,7 @@
 import numpy as np
 
 from cgsim.analysis.figures import Curve, Figure
-from cgsim.analysis.motion import MAX_BYTES
+from cgsim.analysis.motion import MAX_BYTES, unwrapped
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
 from cgsim.observables.dynamics import sample_lags
@@ -15,8 +15,6 @@ from cgsim.observables.rouse import (
     mode_sums,
     rouse_modes,
 )
-from cgsim.trajectory import Trajectory
-from cgsim.typing import Array, Float64, Int64
 
 MIN_FRAMES = 20
 SHORT = 10.0  # relaxation times: a run shorter than this says little about one
@@ -57,17 +55,12 @@ def _sums(source: Source, species: Species, n_modes: int) -> list[ModeSums]:
         for piece in source.chunks():
             here = slice(at, at + piece.n_frames)
             at += piece.n_frames
-            vectors[here, :, 0] = _whole(piece, ends[:, 1]) - _whole(piece, ends[:, 0])
+            vectors[here, :, 0] = unwrapped(piece, ends[:, 1]) - unwrapped(piece, ends[:, 0])
             if n_modes:  # backbones are of one length
-                positions = _whole(piece, np.concatenate(chains)).reshape(piece.n_frames, len(chains), length, 3)
+                positions = unwrapped(piece, np.concatenate(chains)).reshape(piece.n_frames, len(chains), length, 3)
                 vectors[here, :, 1:] = rouse_modes(positions, n_modes)
         parts.append([mode_sums(vectors[:, :, k]) for k in range(1 + n_modes)])
     return [merge_mode_sums(list(same)) for same in zip(*parts, strict=True)]
-
-
-def _whole(piece: Trajectory, particles: Int64[Array, " chosen"]) -> Float64[Array, "frames chosen 3"]:
-    images = piece.image_flags[:, particles].astype(np.float64)
-    return np.asarray(piece.wrapped_positions[:, particles] + images @ piece.cell)
 
 
 def _time(source: Source, species: Species, name: str, method: str, one: ModeRelaxation) -> Figure:

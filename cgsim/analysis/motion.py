@@ -90,8 +90,7 @@ class Unwrapper:
 
     def __call__(self, piece: Trajectory) -> Float64[Array, "frames chosen 3"]:
         """Unwrapped positions of the next piece."""
-        images = piece.image_flags[:, self._particles].astype(np.float64)
-        positions = np.asarray(piece.wrapped_positions[:, self._particles] + images @ piece.cell)
+        positions = unwrapped(piece, self._particles)
         heads = piece.image_flags[:, self._heads].astype(np.float64)
         if self._cell is None:
             self._cell, self._images = piece.cell[:1], heads[:1]
@@ -197,12 +196,13 @@ def _follow(source: Source, species: Species, box: Box, *, per_axis: bool) -> Mo
     )
 
 
-def _unwrapped(piece: Trajectory, particles: Int64[Array, " chosen"]) -> Float64[Array, "frames chosen 3"]:
+def unwrapped(piece: Trajectory, particles: Int64[Array, " chosen"]) -> Float64[Array, "frames chosen 3"]:
+    """Positions of some particles with their images added."""
     images = piece.image_flags[:, particles].astype(np.float64)
     return np.asarray(piece.wrapped_positions[:, particles] + images @ piece.cell)
 
 
 def _end_to_end(piece: Trajectory, species: Species) -> Float64[Array, "frames molecules"]:
     ends = species.ends
-    positions = _unwrapped(piece, ends.ravel())
+    positions = unwrapped(piece, ends.ravel())
     return end_to_end_distance(positions, np.arange(ends.size).reshape(ends.shape))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cgsim.analysis.figures import Curve, Figure, block_details
+from cgsim.analysis.motion import unwrapped
 from cgsim.analysis.selection import Species
 from cgsim.analysis.sizes import CHAINS, LONG, TIME_BLOCKS, relaxation, relaxation_warning
 from cgsim.analysis.source import Source
@@ -102,7 +103,7 @@ class ChainShapes:
             self._add(piece[start : start + step])
 
     def _add(self, piece: Trajectory) -> None:
-        positions = _unwrapped(piece, self._particles)
+        positions = unwrapped(piece, self._particles)
         found = shape(gyration_tensor(positions, self._masses, self._molecule))
         self._radius.append(np.sqrt(found.moments.sum(axis=-1)))
         values = np.stack([found.asphericity, found.acylindricity, found.anisotropy], axis=-1)
@@ -114,7 +115,7 @@ class ChainShapes:
         weights = np.concatenate([self._n_bonds[:, None], pairs], axis=1).astype(np.float64)
         bonds = np.zeros((piece.n_frames, *weights.shape))
         for k, path in enumerate(self._paths):
-            correlation, bonds[:, k, 0] = bond_correlations(_unwrapped(piece, path))
+            correlation, bonds[:, k, 0] = bond_correlations(unwrapped(piece, path))
             bonds[:, k, 1 : 1 + correlation.shape[1]] = correlation
         self._bonds.add(bonds, weights)
 
@@ -182,11 +183,6 @@ class ChainShapes:
 def _gradient(found: PersistenceLength) -> Float64[Array, " values"]:
     gradient = np.concatenate([[found.by_bond_length], found.by_correlation])
     return gradient if np.isfinite(gradient).all() else np.zeros(len(gradient))
-
-
-def _unwrapped(piece: Trajectory, particles: Array) -> Float64[Array, "frames chosen 3"]:
-    images = piece.image_flags[:, particles].astype(np.float64)
-    return np.asarray(piece.wrapped_positions[:, particles] + images @ piece.cell)
 
 
 def shape_results(source: Source, species: list[Species]) -> tuple[list[Figure], list[Curve], list[str]]:
