@@ -17,7 +17,7 @@ STRENGTHS = tuple(float(s) for s in np.geomspace(1e-4, 1e2, 13))
 LEAST_KNOWN = 2
 
 Predict = Callable[
-    [Float64[Array, "samples features"], Float64[Array, " samples"], Float64[Array, "asked features"]],
+    [str, Float64[Array, "samples features"], Float64[Array, " samples"], Float64[Array, "asked features"]],
     Float64[Array, " asked"],
 ]
 
@@ -63,7 +63,7 @@ def vocabulary_of(systems: list[System]) -> list[str]:
 def constant(known: Labelled, asked: list[str], labels: tuple[str, ...]) -> dict[str, Portrait]:
     """The mean of the training labels."""
 
-    def mean(_x: Array, values: Array, asked_x: Array) -> Array:
+    def mean(_label: str, _x: Array, values: Array, asked_x: Array) -> Array:
         return np.full(len(asked_x), values.mean())
 
     features = {name: np.zeros(1) for name in [*known.atoms, *asked]}
@@ -75,23 +75,17 @@ def linear(
 ) -> dict[str, Portrait]:
     """Ridge regression on composition; its strength is chosen on validation, or by leaving one out."""
     features = composition_features(known, validation, asked)
-    out: dict[str, dict[str, Estimate]] = {name: {} for name in asked}
-    for label in labels:
-        names, values = known.labels(label)
-        if len(names) < LEAST_KNOWN:
-            continue
-        x = np.stack([features[name] for name in names])
+
+    def fit(label: str, x: Array, values: Array, asked_x: Array) -> Array:
         judges, truth = validation.labels(label)
         if judges:
             at = np.stack([features[name] for name in judges])
             losses = [np.square(ridge(x, values, at, s) - truth).mean() for s in STRENGTHS]
         else:
             losses = [_leave_one_out(x, values, s) for s in STRENGTHS]
-        strength = STRENGTHS[int(np.argmin(losses))]
-        predicted = ridge(x, values, np.stack([features[name] for name in asked]), strength)
-        for name, value in zip(asked, predicted, strict=True):
-            out[name][label] = Estimate(float(value), float("nan"))
-    return {name: Portrait(with_powers(values)) for name, values in out.items()}
+        return ridge(x, values, asked_x, STRENGTHS[int(np.argmin(losses))])
+
+    return _predict(fit, known, features, list(asked), labels)
 
 
 def forest(known: Labelled, asked: dict[str, System], labels: tuple[str, ...], seed: int) -> dict[str, Portrait]:
@@ -99,7 +93,7 @@ def forest(known: Labelled, asked: dict[str, System], labels: tuple[str, ...], s
     features = composition_features(known, Labelled({}, {}), asked)
     generator = np.random.default_rng(seed)
 
-    def grow(x: Array, values: Array, asked_x: Array) -> Array:
+    def grow(_label: str, x: Array, values: Array, asked_x: Array) -> Array:
         return random_forest(x, values, asked_x, generator)
 
     return _predict(grow, known, features, list(asked), labels)
@@ -147,7 +141,7 @@ def _predict(
         if len(names) < LEAST_KNOWN:
             continue
         x = np.stack([features[name] for name in names])
-        predicted = predict(x, values, np.stack([features[name] for name in asked]))
+        predicted = predict(label, x, values, np.stack([features[name] for name in asked]))
         for name, value in zip(asked, predicted, strict=True):
             out[name][label] = Estimate(float(value), float("nan"))
     return {name: Portrait(with_powers(values)) for name, values in out.items()}
