@@ -17,7 +17,6 @@ from cgsim.trajectory.trajectory import join
 from cgsim.trajectory.writer import StoreWriter
 
 MAPPING_DOCUMENT = "mapping"
-PIECE_BYTES = 64 * 2**20
 PIECE_BYTES = 256 * 2**20
 BYTES_PER_ATOM = 72  # positions and images as stored, and unwrapped in double precision twice
 
@@ -48,34 +47,42 @@ class BeadStore:
         """The beads as a system."""
         return self.store.system if self.is_mapped else self.mapping.bead_system(self.atoms)
 
-    def read(self, frames: slice = slice(None), *, velocities: bool = False) -> Trajectory:
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the sizes of the beads can be read."""
+        return self.store.has_sizes or not self.is_mapped
+
+    def read(self, frames: slice = slice(None), *, velocities: bool = False, sizes: bool = False) -> Trajectory:
         """Bead trajectory of some frames; atoms are mapped piece by piece, so that only the beads need memory.
 
         The velocity of a bead is the mean over its atoms with the weights of its position: that of its centre of mass.
 
         Raises:
-            InputError: if a bead bond reaches across half the cell, so that its nearest image is not defined.
+            InputError: if a bead bond reaches across half the cell, so that its nearest image is not defined; or if
+                velocities or sizes are asked for and not there.
         """
         if self.is_mapped:
-            return self._check(self.store.read(frames, velocities=velocities))
+            return self._check(self.store.read(frames, velocities=velocities, sizes=sizes))
         start, stop, step = frames.indices(self.store.n_frames)
-        stride = step * max(1, PIECE_BYTES // (BYTES_PER_ATOM * max(1, self.atoms.n_particles)))
+        per_frame = (1 + sizes) * BYTES_PER_ATOM * max(1, self.atoms.n_particles)
+        stride = step * max(1, PIECE_BYTES // per_frame)
         starts = range(start, stop, stride) or [start]
         slices = (slice(first, min(stop, first + stride), step) for first in starts)
-        return self._check(join([self._map(self.store.read(part, velocities=velocities)) for part in slices]))
+        return self._check(join([self._map(self.store.read(part, velocities=velocities), sizes) for part in slices]))
 
-    def chunks(self, *, velocities: bool = False) -> Iterator[Trajectory]:
+    def chunks(self, *, velocities: bool = False, sizes: bool = False) -> Iterator[Trajectory]:
         """Bead trajectory piece by piece, in bounded memory."""
-        for piece in self.store.chunks(velocities=velocities):
-            yield self._check(piece if self.is_mapped else self._map(piece))
+        for piece in self.store.chunks(velocities=velocities, sizes=sizes and self.is_mapped):
+            yield self._check(piece if self.is_mapped else self._map(piece, sizes))
 
     def documents(self) -> dict[str, Any]:
         """What a store of these beads has to carry besides the trajectory."""
         provenance = self.store.documents.get("provenance", {})
         return {MAPPING_DOCUMENT: self.mapping.to_document(), "provenance": provenance}
 
-    def _map(self, trajectory: Trajectory) -> Trajectory:
-        positions = torch.from_numpy(self.mapping.map_positions(trajectory.unwrapped_positions))
+    def _map(self, trajectory: Trajectory, sizes: bool) -> Trajectory:
+        atoms = trajectory.unwrapped_positions
+        positions = torch.from_numpy(self.mapping.map_positions(atoms))
         wrapped, images = wrap(positions, torch.from_numpy(trajectory.cell))
         velocities = trajectory.velocities
         if velocities is not None:
@@ -87,6 +94,7 @@ class BeadStore:
             trajectory.cell,
             trajectory.time,
             velocities,
+            self.mapping.squared_sizes(atoms).astype(np.float32) if sizes else None,
         )
 
     def _check(self, trajectory: Trajectory) -> Trajectory:
@@ -105,7 +113,9 @@ class BeadStore:
         return trajectory
 
 
-def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals: int | None) -> int:
+def write_beads(
+    beads: BeadStore, path: Path, begin: float, end: float, decimals: int | None, *, sizes: bool = False
+) -> int:
     """Write a store of beads that carries its atoms and its mapping, and velocities if the store read has them.
 
     Args:
@@ -114,12 +124,13 @@ def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals
         begin: first time to keep, counted from the first frame.
         end: last time to keep.
         decimals: round positions to so many decimals; all digits if None.
+        sizes: write the sizes of the beads as well.
 
     Returns:
         Number of frames written.
 
     Raises:
-        InputError: if no frame lies in between.
+        InputError: if no frame lies in between, or sizes are asked for and not there.
     """
     since = beads.store.time - beads.store.time[0]
     kept = np.flatnonzero((since >= begin - 1e-9) & (since <= end * (1 + 1e-9)))
@@ -130,7 +141,7 @@ def write_beads(beads: BeadStore, path: Path, begin: float, end: float, decimals
         per_piece = max(1, PIECE_BYTES // (24 * beads.store.system.n_particles))
         for start in range(int(kept[0]), int(kept[-1]) + 1, per_piece):
             stop = min(start + per_piece, int(kept[-1]) + 1)
-            writer.append(beads.read(slice(start, stop), velocities=beads.store.has_velocities))
+            writer.append(beads.read(slice(start, stop), velocities=beads.store.has_velocities, sizes=sizes))
     return len(kept)
 
 

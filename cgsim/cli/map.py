@@ -22,6 +22,9 @@ def map_store(
     begin: Annotated[str | None, typer.Option("--from", help="First time to keep, with unit.")] = None,
     end: Annotated[str | None, typer.Option("--until", help="Last time to keep, with unit.")] = None,
     decimals: Annotated[int | None, typer.Option(help="Keep so many decimals only; smaller files.")] = None,
+    sizes: Annotated[
+        bool, typer.Option("--sizes", help="Keep the size of each bead, which gives sizes of whole molecules of atoms.")
+    ] = False,
 ) -> None:
     """Coarse-grain a store: cluster atoms to beads with METIS and follow the beads."""
     from cgsim.beads import open_beads, write_beads
@@ -40,7 +43,7 @@ def map_store(
     units = beads.atoms.units
     first = parse_time(begin, units, allow_zero=True) if begin else 0.0
     last = parse_time(end, units) if end else float("inf")
-    n_frames = write_beads(beads, output, first, last, decimals)
+    n_frames = write_beads(beads, output, first, last, decimals, sizes=sizes)
     counts = beads.beads.names
     classes = ", ".join(f"{counts.count(name)} {name}" for name in beads.mapping.class_names)
     typer.echo(f"{output}: {len(counts)} beads ({classes}), {n_frames} frames, mapping {beads.mapping.hash[:12]}")

@@ -101,6 +101,21 @@ class Mapping:
         mapped = np.asarray(self.mapping_weights @ flat).reshape(self.n_beads, frames, 3)
         return np.ascontiguousarray(mapped.transpose(1, 0, 2))
 
+    def squared_sizes(self, unwrapped_positions: Float64[Array, "frames atoms 3"]) -> Float64[Array, "frames beads"]:
+        """Squared radius of gyration of the atoms of every bead about the bead, length^2, with the mapping's weights.
+
+        With mass fractions as weights the parallel-axis theorem (Huygens and Steiner) makes that of a whole molecule
+        from those of its beads: Rg^2 of the atoms = Rg^2 of the beads + sum_b m_b s_b^2 / M.
+
+        Raises:
+            InputError: if the number of atoms is not the mapping's.
+        """
+        beads, weights = self.map_positions(unwrapped_positions), self.mapping_weights.tocoo()
+        squares = np.square(unwrapped_positions[:, weights.col] - beads[:, weights.row]).sum(axis=-1)
+        index = (weights.row, np.arange(weights.nnz))
+        sums = sparse.csr_array((weights.data, index), shape=(self.n_beads, weights.nnz))
+        return np.ascontiguousarray((sums @ squares.T).T)
+
     def bead_system(self, atoms: System) -> System:
         """The beads as particles: type and name are the bead class, atomic numbers are 0."""
         return System(

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from cgsim.errors import InputError
-from cgsim.trajectory.layout import PARAMETERS, PARTICLES, STORE_VERSION, read_system
+from cgsim.trajectory.layout import PARAMETERS, PARTICLES, SIZE, STORE_VERSION, VELOCITY, read_system
 from cgsim.trajectory.trajectory import Trajectory
 from cgsim.trajectory.writer import StoreWriter, write_store
 from cgsim.typing import Array, Float64, Int64
@@ -22,6 +22,10 @@ __all__ = ["StoreWriter", "TrajectoryStore", "write_store"]
 NO_VELOCITIES = (
     "holds no velocities; 'cgsim import --velocities' keeps those of files that have them (LAMMPS dumps with columns "
     "vx vy vz, trr), rollouts never have any"
+)
+NO_SIZES = (
+    "holds no sizes of beads; 'cgsim map --sizes' keeps those of atoms, and rollouts of models with model.bead_size "
+    "have them"
 )
 
 
@@ -38,6 +42,7 @@ class TrajectoryStore:
         time: [frames], time.
         is_periodic: whether there is a cell.
         has_velocities: whether velocities were kept.
+        has_sizes: whether sizes of beads were kept.
 
     Raises:
         InputError: if the file is missing, damaged, not a store, or of a newer major version.
@@ -66,7 +71,8 @@ class TrajectoryStore:
                 }
                 self.time: Float64[Array, " frames"] = file[f"{PARTICLES}/position/time"][:]
                 self.is_periodic: bool = "edges" in file[f"{PARTICLES}/box"]
-                self.has_velocities: bool = f"{PARTICLES}/velocity" in file
+                self.has_velocities: bool = f"{PARTICLES}/{VELOCITY}" in file
+                self.has_sizes: bool = f"{PARTICLES}/{SIZE}" in file
             except (KeyError, TypeError, OSError) as error:
                 raise InputError(f"{self.path}: damaged store: {_first_line(error)}") from error
 
@@ -100,29 +106,33 @@ class TrajectoryStore:
             )
         return float(interval)
 
-    def read(self, frames: slice = slice(None), *, velocities: bool = False) -> Trajectory:
+    def read(self, frames: slice = slice(None), *, velocities: bool = False, sizes: bool = False) -> Trajectory:
         """Read some frames (all by default) into memory; a negative step is not possible.
 
         Raises:
-            InputError: if velocities are asked for and there are none, or the file is damaged.
+            InputError: if velocities or sizes are asked for and there are none, or the file is damaged.
         """
         with self._open() as file:
-            return self._read(file, frames, velocities)
+            return self._read(file, frames, velocities, sizes)
 
-    def chunks(self, max_bytes: int = 64 * 2**20, *, velocities: bool = False) -> Iterator[Trajectory]:
+    def chunks(
+        self, max_bytes: int = 64 * 2**20, *, velocities: bool = False, sizes: bool = False
+    ) -> Iterator[Trajectory]:
         """Read all frames in order, in pieces of at most ``max_bytes`` (one frame at least).
 
         Args:
-            max_bytes: of positions, images and velocities.
+            max_bytes: of positions, images, velocities and sizes.
             velocities: read them too.
+            sizes: read the sizes of beads too.
 
         Raises:
-            InputError: if velocities are asked for and there are none, or the file is damaged.
+            InputError: if velocities or sizes are asked for and there are none, or the file is damaged.
         """
-        per_piece = max(1, max_bytes // ((36 if velocities else 24) * max(1, self.system.n_particles)))
+        per_particle = 24 + 12 * velocities + 4 * sizes
+        per_piece = max(1, max_bytes // (per_particle * max(1, self.system.n_particles)))
         with self._open() as file:
             for start in range(0, self.n_frames, per_piece):
-                yield self._read(file, slice(start, start + per_piece), velocities)
+                yield self._read(file, slice(start, start + per_piece), velocities, sizes)
 
     def unwrapped(
         self, particles: Int64[Array, " chosen"], frames: slice = slice(None)
@@ -138,9 +148,11 @@ class TrajectoryStore:
                 pieces.append(piece.wrapped_positions[:, particles] + images @ piece.cell)
         return np.concatenate(pieces)
 
-    def _read(self, file: Any, frames: slice, velocities: bool = False) -> Trajectory:
+    def _read(self, file: Any, frames: slice, velocities: bool = False, sizes: bool = False) -> Trajectory:
         if velocities and not self.has_velocities:
             raise InputError(f"{self.path}: {NO_VELOCITIES}")
+        if sizes and not self.has_sizes:
+            raise InputError(f"{self.path}: {NO_SIZES}")
         try:
             particles = file[PARTICLES]
             if self.is_periodic:
@@ -153,7 +165,8 @@ class TrajectoryStore:
                 particles["image/value"][frames],
                 cell,
                 self.time[frames],
-                particles["velocity/value"][frames] if velocities else None,
+                particles[f"{VELOCITY}/value"][frames] if velocities else None,
+                particles[f"{SIZE}/value"][frames] if sizes else None,
             )
         except (OSError, KeyError) as error:
             raise InputError(f"{self.path}: damaged store: {_first_line(error)}") from error

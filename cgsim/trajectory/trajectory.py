@@ -100,6 +100,9 @@ class Trajectory:
         cell: [frames, 3, 3], length; rows are lattice vectors; all zero for a system without a cell (open boundaries).
         time: [frames], time; strictly increasing.
         velocities: [frames, particles, 3], length / time; None where they are not known, as in every rollout.
+        squared_sizes: [frames, particles], length^2, squared radius of gyration of the atoms of each bead about the
+            bead; exact where atoms were mapped, the mean over what the beads leave open where a model gives it; None
+            where it is not known.
     """
 
     system: System
@@ -108,6 +111,7 @@ class Trajectory:
     cell: Float64[Array, "frames 3 3"]
     time: Float64[Array, " frames"]
     velocities: Float32[Array, "frames particles 3"] | None = None
+    squared_sizes: Float32[Array, "frames particles"] | None = None
 
     @property
     def n_frames(self) -> int:
@@ -135,21 +139,24 @@ class Trajectory:
             cell=self.cell[frames],
             time=self.time[frames],
             velocities=None if self.velocities is None else self.velocities[frames],
+            squared_sizes=None if self.squared_sizes is None else self.squared_sizes[frames],
         )
 
 
 def join(pieces: list[Trajectory]) -> Trajectory:
-    """Pieces of one system that follow each other, as one trajectory; all of them have velocities, or none."""
+    """Pieces of one system that follow each other, as one trajectory; all have velocities, or none, and sizes."""
     if len(pieces) == 1:
         return pieces[0]
-    known = [piece.velocities for piece in pieces if piece.velocities is not None]
+    velocities = [piece.velocities for piece in pieces if piece.velocities is not None]
+    sizes = [piece.squared_sizes for piece in pieces if piece.squared_sizes is not None]
     return Trajectory(
         pieces[0].system,
         np.concatenate([piece.wrapped_positions for piece in pieces]),
         np.concatenate([piece.image_flags for piece in pieces]),
         np.concatenate([piece.cell for piece in pieces]),
         np.concatenate([piece.time for piece in pieces]),
-        np.concatenate(known) if known else None,
+        np.concatenate(velocities) if velocities else None,
+        np.concatenate(sizes) if sizes else None,
     )
 
 

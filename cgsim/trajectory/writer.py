@@ -14,11 +14,20 @@ import h5py
 import numpy as np
 
 from cgsim.errors import InputError
-from cgsim.trajectory.layout import H5MD_VERSION, LOSSLESS, PARAMETERS, PARTICLES, STORE_VERSION, write_system
+from cgsim.trajectory.layout import (
+    CHUNK_BYTES,
+    H5MD_VERSION,
+    LOSSLESS,
+    PARAMETERS,
+    PARTICLES,
+    SIZE,
+    STORE_VERSION,
+    VELOCITY,
+    create_elements,
+    write_system,
+)
 from cgsim.trajectory.trajectory import System, Trajectory
-from cgsim.typing import Array, Float64
-
-CHUNK_BYTES = 2**20
+from cgsim.typing import Array
 
 
 class StoreWriter:
@@ -75,7 +84,7 @@ class StoreWriter:
 
         Raises:
             InputError: if the particles differ in number, time does not increase, a coordinate is not finite, only some
-                frames have velocities, or the disk is full.
+                frames have velocities or sizes, or the disk is full.
         """
         if trajectory.system.n_particles != self.system.n_particles:
             raise InputError(
@@ -83,12 +92,12 @@ class StoreWriter:
             )
         if trajectory.n_frames == 0:
             return
-        velocities = trajectory.velocities
         self._check(trajectory)
+        extras = _extras(trajectory)
         start, stop = self.n_frames, self.n_frames + trajectory.n_frames
         with self._writing():
             if start == 0:
-                self._create_elements(trajectory.cell[0], velocities is not None)
+                self._create_elements(bool(trajectory.cell[0].any()), tuple(extras))
             elements: list[tuple[str, Array]] = [
                 ("position/value", trajectory.wrapped_positions),
                 ("image/value", trajectory.image_flags),
@@ -97,9 +106,7 @@ class StoreWriter:
             ]
             if "edges" in self._particles["box"]:
                 elements.append(("box/edges/value", trajectory.cell))
-            if velocities is not None:
-                elements.append(("velocity/value", velocities))
-            for name, values in elements:
+            for name, values in [*elements, *((f"{name}/value", values) for name, values in extras.items())]:
                 dataset = self._particles[name]
                 dataset.resize(stop, axis=0)
                 dataset[start:stop] = values
@@ -118,7 +125,7 @@ class StoreWriter:
         try:
             with self._writing():
                 if self.n_frames == 0:
-                    self._create_elements(np.zeros((3, 3)), False)
+                    self._create_elements(False, ())
                 self._file.close()
                 self._disk.sync()
             with disk_errors(self.path):
@@ -140,10 +147,13 @@ class StoreWriter:
                 f"{self.path}: frame {self.n_frames + frame} is at time {trajectory.time[frame]:g}, "
                 f"expected a time after {before:g}"
             )
-        has_velocities = trajectory.velocities is not None
-        if self.n_frames and has_velocities != ("velocity" in self._particles):
-            words = ("has velocities", "none") if has_velocities else ("has no velocities", "them")
-            raise InputError(f"{self.path}: frame {self.n_frames} {words[0]}, expected {words[1]} as in those before")
+        for name, what in ((VELOCITY, "velocities"), (SIZE, "sizes of beads")):
+            is_there = name in _extras(trajectory)
+            if self.n_frames and is_there != (name in self._particles):
+                words = (f"has {what}", "none") if is_there else (f"has no {what}", "them")
+                raise InputError(
+                    f"{self.path}: frame {self.n_frames} {words[0]}, expected {words[1]} as in those before"
+                )
         for name, values in (("", trajectory.wrapped_positions), ("v", trajectory.velocities)):
             if values is not None and len(bad := np.argwhere(~np.isfinite(values))):
                 frame, particle, axis = bad[0]
@@ -180,33 +190,8 @@ class StoreWriter:
         for name, text in texts.items():
             documents[name] = text
 
-    def _create_elements(self, cell: Float64[Array, "3 3"], has_velocities: bool) -> None:
-        """Create positions, images, cell and time, once the first frame tells what there is."""
-        n = self.system.n_particles
-        per_chunk = max(1, min(n, CHUNK_BYTES // 12))
-        chunks = (max(1, CHUNK_BYTES // (12 * per_chunk)), per_chunk, 3)
-        shape, limit = (0, n, 3), (None, n, 3)
-        position, image = (self._particles.create_group(name) for name in ("position", "image"))
-        position.create_dataset("value", shape, "f4", maxshape=limit, chunks=chunks, **self._filters)
-        image.create_dataset("value", shape, "i4", maxshape=limit, chunks=chunks, **LOSSLESS)
-        position.create_dataset("step", (0,), "i8", maxshape=(None,), chunks=(4096,), **LOSSLESS)
-        position.create_dataset("time", (0,), "f8", maxshape=(None,), chunks=(4096,), **LOSSLESS)
-        image["step"], image["time"] = position["step"], position["time"]
-        position["value"].attrs["unit"] = self.system.units.length
-        position["time"].attrs["unit"] = self.system.units.time
-        if has_velocities:
-            velocity = self._particles.create_group("velocity")
-            velocity.create_dataset("value", shape, "f4", maxshape=limit, chunks=chunks, **LOSSLESS)
-            velocity["value"].attrs["unit"] = self.system.units.velocity
-            velocity["step"], velocity["time"] = position["step"], position["time"]
-        box = self._particles.create_group("box")
-        box.attrs["dimension"] = 3
-        box.attrs["boundary"] = np.array([b"periodic" if cell.any() else b"none"] * 3)
-        if cell.any():  # a cell that never changes compresses to a fraction of a byte a frame
-            edges = box.create_group("edges")
-            edges.create_dataset("value", (0, 3, 3), "f8", maxshape=(None, 3, 3), chunks=(1024, 3, 3), **LOSSLESS)
-            edges["value"].attrs["unit"] = self.system.units.length
-            edges["step"], edges["time"] = position["step"], position["time"]
+    def _create_elements(self, is_periodic: bool, extras: tuple[str, ...]) -> None:
+        create_elements(self._particles, self.system, self._filters, extras, is_periodic=is_periodic)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -224,6 +209,12 @@ class StoreWriter:
             self._file.close()
         self._disk.close()
         self._partial.unlink(missing_ok=True)
+
+
+def _extras(trajectory: Trajectory) -> dict[str, Array]:
+    """What only some trajectories have, by the name of its element."""
+    values = {VELOCITY: trajectory.velocities, SIZE: trajectory.squared_sizes}
+    return {name: array for name, array in values.items() if array is not None}
 
 
 class _Disk(io.FileIO):
