@@ -10,16 +10,15 @@ from cgsim.analysis.figures import Curve, Figure
 from cgsim.analysis.salt import Salt
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
-from cgsim.observables.green_kubo import (
+from cgsim.observables.currents import (
     MIN_FRAMES,
-    CepstralFit,
     CurrentSpectrum,
     RunningIntegral,
     averaged,
-    cepstral_coefficient,
     current_spectrum,
     running_integral,
 )
+from cgsim.observables.green_kubo import CepstralFit, cepstral_coefficient
 from cgsim.trajectory.store import NO_VELOCITIES
 from cgsim.typing import Array, Float64
 from cgsim.units import format_time
@@ -80,13 +79,11 @@ def green_kubo_results(source: Source, salt: Salt, diffusion_factor: float) -> t
     spectrum = current_spectrum(current, source.save_interval)
     fit = cepstral_coefficient(spectrum)
     factor = salt.factor * diffusion_factor
-    n = len(fit.cepstrum)
     details = {
         **salt.details,
         "frame": BOX_FRAME,
         "save_interval": source.save_interval,
-        "cepstral_coefficients": n,
-        "longest_lag": (n - 1) / (2.0 * fit.band),
+        "cepstral_coefficients": len(fit.cepstrum),
         "weight_of_best_model": fit.weight,
         "nyquist_ratio": fit.nyquist_ratio,
         "sampling_excess": fit.sampling_excess,
@@ -97,10 +94,9 @@ def green_kubo_results(source: Source, salt: Salt, diffusion_factor: float) -> t
         fit.coefficient.scaled(factor),
         "S/cm",
         METHOD,
-        (0.0, fit.band),
+        (0.0, fit.longest_lag),
         "; ".join(_warnings(fit)),
         details,
-        window_unit=f"1/{source.units.time}",
     )
     integral = running_integral(current, source.save_interval)
     return [figure], [
@@ -162,16 +158,15 @@ def _integral_curve(source: Source, salt: Salt, integral: RunningIntegral, facto
 
 
 def _spectrum_curve(source: Source, salt: Salt, spectrum: CurrentSpectrum, fit: CepstralFit, factor: float) -> Curve:
-    """Half the spectrum in bins, which is the conductivity at low frequencies, and the best model in its band."""
+    """Half the spectrum in bins, which is the conductivity at low frequencies, and the best model."""
     frequency, density, error = averaged(spectrum)
     model, model_error = fit.spectrum(frequency)
-    inside = frequency <= fit.band
     columns = {
         "frequency": frequency,
         "conductivity": 0.5 * factor * density,
         "conductivity_error": 0.5 * factor * error,
-        "cepstral": np.where(inside, 0.5 * factor * model, np.nan),
-        "cepstral_error": np.where(inside, 0.5 * factor * model_error, np.nan),
+        "cepstral": 0.5 * factor * model,
+        "cepstral_error": 0.5 * factor * model_error,
     }
     units = dict.fromkeys(columns, "S/cm") | {"frequency": f"1/{source.units.time}"}
     return Curve(SPECTRUM_CURVE, source.name, salt.label, columns, units)

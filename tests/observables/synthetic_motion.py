@@ -1,7 +1,7 @@
 """Motion with known answers, for the tests of observables."""
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, signal
 
 
 def brownian(frames: int, particles: int, variance: float, seed: int) -> np.ndarray:
@@ -106,10 +106,8 @@ def langevin(
     joint = spread / friction * (1 - decay) ** 2
     root = np.linalg.cholesky([[of_velocity, joint], [joint, of_position]])
     kicks = generator.normal(size=(frames, particles, 3, 2)) @ root.T
-    velocities, positions = np.empty((2, frames, particles, 3))
-    velocities[0] = generator.normal(scale=np.sqrt(spread), size=(particles, 3))
-    positions[0] = 0.0
-    for t in range(1, frames):
-        velocities[t] = decay * velocities[t - 1] + kicks[t, ..., 0]
-        positions[t] = positions[t - 1] + (1 - decay) / friction * velocities[t - 1] + kicks[t, ..., 1]
+    kicks[0, ..., 0] = generator.normal(scale=np.sqrt(spread), size=(particles, 3))
+    velocities = signal.lfilter([1.0], [1.0, -decay], kicks[..., 0], axis=0)
+    steps = (1 - decay) / friction * velocities[:-1] + kicks[1:, ..., 1]
+    positions = np.concatenate([np.zeros((1, particles, 3)), np.cumsum(steps, axis=0)])
     return positions, velocities

@@ -7,14 +7,8 @@ import pytest
 from synthetic_motion import langevin, ornstein_uhlenbeck, sampled_integral
 from test_onsager import assert_covers, one
 
-from cgsim.observables.green_kubo import (
-    MIN_FRAMES,
-    CepstralFit,
-    averaged,
-    cepstral_coefficient,
-    current_spectrum,
-    running_integral,
-)
+from cgsim.observables.currents import MIN_FRAMES, averaged, current_spectrum, running_integral
+from cgsim.observables.green_kubo import CepstralFit, cepstral_coefficient
 from cgsim.observables.onsager import follow_charge
 
 FRICTION, SPREAD, STEP = 0.5, 2.0, 0.4  # of free Langevin ions: D = SPREAD / FRICTION
@@ -82,6 +76,19 @@ def caged(frames: int, generator: np.random.Generator) -> tuple[np.ndarray, floa
     return state[..., 1].sum(axis=1) + cages.sum(axis=1), exact + added
 
 
+def vibrating(frames: int, generator: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Free ions beside six weakly damped vibrations, sharp peaks far above zero as those of bonds and angles."""
+    current, exact = free(frames, generator)
+    drift, covariance = np.zeros((12, 12)), np.zeros((12, 12))
+    for k, frequency in enumerate([1.2, 2.0, 2.4, 3.7, 5.5, 6.5]):
+        own = slice(2 * k, 2 * k + 2)
+        drift[own, own] = [[0.0, -1.0], [frequency**2, 0.075]]
+        covariance[own, own] = np.diag([4 * SPREAD / frequency**2, 4 * SPREAD])
+    state = ornstein_uhlenbeck(drift, covariance, STEP, (frames, 3), generator)
+    added = sampled_integral(drift, covariance, STEP)[1::2, 1::2].sum()
+    return current + state[..., 1::2].sum(axis=-1), exact + added
+
+
 def test_spectrum_holds_the_power_of_the_current_and_its_logarithm_has_no_bias() -> None:
     step, spread = 0.25, 3.0
     current = np.random.default_rng(0).normal(scale=spread, size=(4001, 3))
@@ -91,14 +98,17 @@ def test_spectrum_holds_the_power_of_the_current_and_its_logarithm_has_no_bias()
     assert total == pytest.approx((current**2).mean(), rel=1e-12)
     assert spectrum.frequency[-1] == pytest.approx(0.5 / step, rel=1e-3)
     logarithm = spectrum.log_density
-    assert logarithm.var() == pytest.approx(spectrum.variance, rel=0.1)  # 2000 values; kurtosis below 4: 4 %
-    assert abs(logarithm.mean() - np.log(spread**2 * step)) < 4 * np.sqrt(spectrum.variance / len(logarithm))
-    zeros = [current_spectrum(np.random.default_rng(k).normal(size=(64, 3)), 1.0).log_density[0] for k in range(400)]
-    assert abs(np.mean(zeros)) < 4 * np.std(zeros) / 20
+    assert logarithm.var() == pytest.approx(spectrum.variance[1], rel=0.1)  # 2000 values; kurtosis below 4: 4 %
+    assert abs(logarithm.mean() - np.log(spread**2 * step)) < 4 * np.sqrt(spectrum.variance[1] / len(logarithm))
+    many = [current_spectrum(np.random.default_rng(k).normal(size=(64, 3)), 1.0) for k in range(400)]
+    for end in (0, -1):  # real amplitudes
+        ends = [one.log_density[end] for one in many]
+        assert abs(np.mean(ends)) < 4 * np.std(ends) / 20
+        assert np.var(ends) == pytest.approx(many[0].variance[end], rel=0.3)  # of 400 skewed numbers
     assert fit(current, step).coefficient.value == pytest.approx(0.5 * spread**2 * step, rel=0.15)
 
 
-@pytest.mark.parametrize("draw", [free, shared, with_memory, caged])
+@pytest.mark.parametrize("draw", [free, shared, with_memory, caged, vibrating])
 def test_coefficient_of_a_long_run_is_the_exact_one(draw: Draw) -> None:
     current, exact = draw(40_000, np.random.default_rng(5))
     found = fit(current)
@@ -109,7 +119,9 @@ def test_coefficient_of_a_long_run_is_the_exact_one(draw: Draw) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("draw", "frames"), [(free, 2000), (shared, 2000), (with_memory, 6000), (caged, 3000)])
+@pytest.mark.parametrize(
+    ("draw", "frames"), [(free, 2000), (shared, 2000), (with_memory, 6000), (caged, 3000), (vibrating, 3000)]
+)
 def test_intervals_cover_at_their_rates(draw: Draw, frames: int) -> None:
     generator = np.random.default_rng(6)
     runs, hits = 200, dict[tuple[str, float], list[bool]]()
@@ -207,7 +219,7 @@ def test_motion_slower_than_the_run_resolves_is_told() -> None:
         told.append(abs(found.discrepancy) > 2.5 or found.coefficient.degrees_of_freedom < 20)
     print(f"slow cages: median of found / exact {np.median(ratios):.1f}; told in {np.mean(told):.0%}")
     assert np.median(ratios) > 2
-    assert np.mean(told) > 0.8
+    assert np.mean(told) > 0.7
 
 
 def test_model_and_bins_follow_the_spectrum() -> None:
@@ -216,7 +228,7 @@ def test_model_and_bins_follow_the_spectrum() -> None:
     found = cepstral_coefficient(spectrum)
     frequency, density, error = averaged(spectrum)
     model, model_error = found.spectrum(frequency)
-    inside = (frequency < found.band) & (frequency < 0.5)
+    inside = frequency < 0.5
     deviation = ((density - model) / np.hypot(error, model_error))[inside]
     assert np.abs(deviation).max() < 5
     assert 0.7 < deviation.std() < 1.4
