@@ -190,6 +190,14 @@ def test_replicas_at_different_temperatures_are_refused(tmp_path: Path) -> None:
         analyze_files(paths, AnalysisSettings(replicas=True))
 
 
+def test_published_sum_over_clusters_is_left_out_where_all_ions_hang_together(tmp_path: Path) -> None:
+    store = salt_store(tmp_path / "salt.h5", n=40, frames=20)
+    results = analyze_files([store], replace(WARM, structure_frames=2, cluster_cutoff=9.0))
+    methods = {f["method"] for f in results["figures"] if f["name"] == "conductivity"}
+    assert "cluster-nernst-einstein multi-origin" in methods
+    assert "cluster-nernst-einstein single-origin" not in methods
+
+
 @pytest.mark.slow
 def test_several_processes_give_the_same_results(tmp_path: Path) -> None:
     paths = [electrolyte_store(tmp_path / f"run{k}.h5", {"Na": 5, "Cl": 5}, SALT, frames=60, seed=k) for k in range(2)]
