@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from cgsim.analysis.collective import BOX_FRAME, FEW, ion_shares
+from cgsim.analysis.collective import BOX_FRAME, ion_shares
 from cgsim.analysis.figures import Curve, Figure
 from cgsim.analysis.salt import Salt
 from cgsim.analysis.source import Source
@@ -27,6 +27,7 @@ METHOD = "green-kubo"
 INTEGRAL_CURVE = "green_kubo_integral"
 SPECTRUM_CURVE = "conductivity_spectrum"
 LOOK_FRAMES = 4096  # that are looked at before the work starts
+FEW = 40  # degrees of freedom; of runs of fewer than some fifty correlation times most have less
 UNRESOLVED = 0.5  # spectrum near the Nyquist frequency over that at zero, from which nothing is said
 BIAS = 0.3  # of the standard error; a bias below that leaves intervals what they are
 DISCREPANT = 2.5  # standard errors; chance gives as much in a hundred runs about once

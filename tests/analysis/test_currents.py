@@ -174,7 +174,7 @@ def test_equilibration_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_save_interval_that_matters_is_told(tmp_path: Path) -> None:
-    path = moving_store(tmp_path / "salt.h5", {"Na": 5, "Cl": 5}, 20_000, seed=8, step=1.2)
+    path = moving_store(tmp_path / "salt.h5", {"Na": 5, "Cl": 5}, 10_000, seed=8, step=1.2)
     found = conductivities(analyze_files([path], SETTINGS))["green-kubo"]
     assert "velocities are saved too rarely" in found["warning"]
     # tanh^2(0.6) / 3 = 9.6 % is said, 1 - tanh(0.6) / 0.6 = 10.5 % is true.

@@ -143,6 +143,22 @@ def test_intervals_cover_at_their_rates(draw: Draw, frames: int) -> None:
 
 
 @pytest.mark.slow
+def test_runs_of_few_correlation_times_cover_less_often_and_have_few_degrees_of_freedom() -> None:
+    generator = np.random.default_rng(14)
+    for times, expected in ((40, (0.65, 0.95)), (100, (0.85, 1.0))):  # what docs/analysis.md says
+        covered, few = [], []
+        for _ in range(150):
+            _, velocities = langevin(50 * times, 1, 0.05, 1.0, STEP, generator)
+            coefficient = fit(velocities[:, 0]).coefficient
+            low, high = coefficient.interval(0.95)
+            covered.append(low < 1.0 / 0.05 < high)
+            few.append(coefficient.degrees_of_freedom < 40)
+        print(f"{times} correlation times: 95% interval covers {np.mean(covered):.0%}; {np.mean(few):.0%} told")
+        assert expected[0] < np.mean(covered) <= expected[1]
+        assert (np.mean(few) > 0.6) == (times == 40)
+
+
+@pytest.mark.slow
 def test_running_integral_scatters_as_its_error_says() -> None:
     generator = np.random.default_rng(7)
     deviations, errors, frames = [], [], 1500
