@@ -90,6 +90,18 @@ class BeadBatch:
             embedding=self.embedding[beads],
         )
 
+    def copies(self, n: int) -> "BeadBatch":
+        """``n`` copies of this batch side by side."""
+        starts = len(self.masses) * torch.arange(n, device=self.masses.device)
+        return BeadBatch(
+            sizes=self.sizes * n,
+            bead_class=self.bead_class.repeat(n),
+            masses=self.masses.repeat(n),
+            bond_index=(self.bond_index[:, None] + starts[:, None]).flatten(1),
+            cell=self.cell.repeat(n, 1, 1),
+            embedding=self.embedding.repeat(n, 1),
+        )
+
     def beads_of(self, graph: int) -> Int[Tensor, " chosen"]:
         """Indices of the beads of one system."""
         start = sum(self.sizes[:graph])

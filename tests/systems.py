@@ -196,6 +196,7 @@ def random_model(
         length=3.0,
         radial_range=min(settings.largest_cutoff, 15.0),
         mean_degree=5.0,
+        squared_size=tuple(rng.uniform(1.0, 5.0, size=len(names)).tolist()) if settings.bead_size else None,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

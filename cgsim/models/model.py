@@ -1,11 +1,12 @@
-"""The whole model: embedding, dynamics and refiner, with what it was trained on."""
+"""The whole model: embedding, dynamics, refiner and size head, with what it was trained on."""
 
 import itertools
 import math
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from torch import nn
 
+from cgsim.models.bead_size import BeadSizeNetwork, BeadSizeSettings
 from cgsim.models.dynamics import DynamicsNetwork, DynamicsSettings
 from cgsim.models.embedding import EmbeddingNetwork, EmbeddingSettings, Vocabulary
 from cgsim.models.normalization import Scales
@@ -22,6 +23,8 @@ class ModelSettings(BaseModel):
         embedding: the embedding GNN.
         dynamics: the dynamics GNN.
         refiner: the score GNN; none leaves the Gaussian draw as it is.
+        bead_size: the size head, which gives rollouts the sizes of their beads and with them those of whole molecules
+            atom by atom; none leaves them out. It learns from stores of atoms.
         normalize: scale inputs and targets per bead class; the published code does not.
     """
 
@@ -32,6 +35,7 @@ class ModelSettings(BaseModel):
     embedding: EmbeddingSettings = EmbeddingSettings()
     dynamics: DynamicsSettings = DynamicsSettings()
     refiner: RefinerSettings | None = None
+    bead_size: BeadSizeSettings | None = Field(default=None, exclude_if=lambda value: value is None)
     normalize: bool = True
 
     @model_validator(mode="after")
@@ -56,11 +60,17 @@ class ModelSettings(BaseModel):
     @property
     def needs_open_boundaries(self) -> bool:
         """Whether a cutoff is infinite, which no periodic system can have."""
-        return math.isinf(self.largest_cutoff)
+        return bool(self.infinite_cutoffs)
+
+    @property
+    def infinite_cutoffs(self) -> list[str]:
+        """Parts of the model whose cutoff is infinite."""
+        parts = {"dynamics": self.dynamics, "refiner": self.refiner, "bead_size": self.bead_size}
+        return [name for name, part in parts.items() if part and part.cutoff is not None and math.isinf(part.cutoff)]
 
 
 class CoarseGrainedModel(nn.Module):
-    """Embedding, dynamics and refiner under one roof; knows its settings, scales and vocabulary."""
+    """Embedding, dynamics, refiner and size head under one roof; knows its settings, scales and vocabulary."""
 
     def __init__(self, settings: ModelSettings, scales: Scales, vocabulary: Vocabulary) -> None:
         super().__init__()
@@ -73,4 +83,7 @@ class CoarseGrainedModel(nn.Module):
             ScoreNetwork(settings.refiner, settings.dynamics.network, used, settings.n_history, size)
             if settings.refiner
             else None
+        )
+        self.bead_size = (
+            BeadSizeNetwork(settings.bead_size, used, settings.dynamics.cutoff, size) if settings.bead_size else None
         )

@@ -1,7 +1,7 @@
 """Scales taken from the training data, so that every network sees and gives numbers of order one, class by class."""
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from cgsim.typing import Float, Int, Tensor
@@ -19,6 +19,8 @@ class Scales(BaseModel):
             displacement where beads are alone.
         radial_range: distance that the radial features resolve: the cutoff, or the largest distance in open systems.
         mean_degree: mean number of edges of a bead.
+        squared_size: [classes], mean squared radius of gyration of the atoms of a bead about it, length^2; only where a
+            model learns sizes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +32,7 @@ class Scales(BaseModel):
     length: float
     radial_range: float
     mean_degree: float
+    squared_size: tuple[float, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def unscaled(self) -> "Scales":
         """The same with every scale 1, as in the published code; lengths keep their meaning."""

@@ -31,7 +31,7 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     windows = Windows(data.train, model.settings)
     n_beads = max(len(d.store.mapping.masses) for d in data.train)
     n = min(len(windows), LARGEST_WINDOWS, max(2, BEADS_FOR_CALIBRATION // n_beads))
-    which, history, displacement = collate([windows[i] for i in epoch_order(len(windows), n, seed, 0).tolist()])
+    which, history, displacement, *_ = collate([windows[i] for i in epoch_order(len(windows), n, seed, 0).tolist()])
     device = model.embedding.atom_embedding.weight.device
     batch = make_batch(data.inputs(data.train), which, model.embedding)
     history, displacement = batch.at_rest(history.to(device)), batch.remove_drift(displacement.to(device))

@@ -67,7 +67,7 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
 
     Raises:
         InputError: if the lag is not a multiple of the save interval, the history is longer than the trajectory, the
-            cell changes, or a periodic system meets an infinite cutoff.
+            cell changes, a periodic system meets an infinite cutoff, or sizes of beads are to be learned and not there.
     """
     opened = open_beads(source.path, mapping)
     units, path = opened.atoms.units, source.path
@@ -80,8 +80,13 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
             f"{path}: no frame between {source.begin:g} and {source.end:g} {units.time}; the file is {found} long"
         )
     if opened.store.is_periodic and settings.needs_open_boundaries:
-        which = "dynamics" if np.isinf(settings.dynamics.cutoff) else "refiner"
+        which = settings.infinite_cutoffs[0]
         raise InputError(f"{path}: has a periodic cell, so model.{which}.cutoff must be finite, got infinity")
+    if settings.bead_size and not opened.has_sizes:
+        raise InputError(
+            f"{path}: holds beads without their sizes, which model.bead_size learns; train on stores of atoms, or of "
+            "beads made with 'cgsim map --sizes'"
+        )
     frames = slice(int(chosen[0]), int(chosen[-1]) + 1)
     n_needed = (settings.history_offsets[-1] + 1) * stride + 1
     if len(chosen) < n_needed:
@@ -89,7 +94,7 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
             f"{path}: a history of {settings.history_offsets[-1]} lags of {format_time(settings.lag_time, units)} and "
             f"the step after it need {n_needed} frames, the trajectory has {len(chosen)}: use a shorter history or lag"
         )
-    trajectory = opened.read(frames)
+    trajectory = opened.read(frames, sizes=settings.bead_size is not None)
     change = np.abs(trajectory.cell - trajectory.cell[0]).max()
     if change > LARGEST_CELL_CHANGE * max(np.abs(trajectory.cell[0]).max(), 1e-300) and trajectory.is_periodic:
         raise InputError(
@@ -218,13 +223,31 @@ def measure(data: list[BeadData], settings: ModelSettings) -> tuple[Scales, Trai
         else float(np.max(ranges)) or length,
         mean_degree=float(np.mean(degrees)),
     )
+    if settings.bead_size:
+        scales = scales.model_copy(update={"squared_size": _mean_squared_sizes(data, names)})
     longest = float(bond_lengths.max(initial=0.0))
     closest[~np.isfinite(closest)] = 0.0
     return scales, TrainingRange(longest_bond=longest, closest_pair=tuple(tuple(r) for r in closest.tolist()))
 
 
-class Windows(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
+def _mean_squared_sizes(data: list[BeadData], names: tuple[str, ...]) -> tuple[float, ...]:
+    """Mean squared size of the beads of each class, length^2."""
+    sums, counts = np.zeros((2, len(names)))
+    for d in data:
+        assert d.trajectory.squared_sizes is not None
+        row = np.array([names.index(c) for c in d.store.mapping.class_names])[d.store.mapping.bead_class]
+        np.add.at(sums, row, d.trajectory.squared_sizes.sum(axis=0, dtype=np.float64))
+        np.add.at(counts, row, float(d.trajectory.n_frames))
+    return tuple((sums / counts).tolist())
+
+
+WindowItem = tuple[int, torch.Tensor, torch.Tensor, *tuple[torch.Tensor, ...]]
+
+
+class Windows(Dataset[WindowItem]):
     """Every window of some trajectories: system index, history [beads, history, 3], displacement [beads, 3].
+
+    For a model that learns sizes of beads, those of the present [beads] as well, length^2.
 
     Args:
         data: the trajectories.
@@ -241,9 +264,12 @@ class Windows(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, item: int) -> tuple[int, torch.Tensor, torch.Tensor]:
+    def __getitem__(self, item: int) -> WindowItem:
         k, frame = self.index[item]
         path, system = self.paths[k], k % len(self.data)
         stride = self.data[system].stride
         history = torch.from_numpy(history_window(path, frame, stride, self.offsets))
-        return system, history, torch.from_numpy(displacement_window(path, frame, stride))
+        displacement = torch.from_numpy(displacement_window(path, frame, stride))
+        if path.squared_sizes is None:
+            return system, history, displacement
+        return system, history, displacement, torch.from_numpy(path.squared_sizes[frame])

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from cgsim.models.execution import Execution
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.model import CoarseGrainedModel
+from cgsim.train.data import WindowItem
 from cgsim.train.noise import log_spaced, random_rotations
-from cgsim.train.objectives import Losses, Window, compute_losses
-from cgsim.typing import Float, Int, Tensor
+from cgsim.train.objectives import Losses, SizeTarget, Window, compute_losses
+from cgsim.typing import Int, Tensor
 
 VALIDATION_SEED = 1  # the same noise at every validation, so that curves compare models and not draws
 
@@ -73,7 +74,8 @@ class TrainingSettings(BaseModel):
     execution: Execution = Execution()
 
 
-Batch = tuple[list[int], Tensor, Tensor]
+# History, displacement, and the sizes of beads where they are learned.
+Batch = tuple[list[int], Tensor, Tensor, *tuple[Tensor, ...]]
 
 
 class TrainingModule(L.LightningModule):
@@ -121,22 +123,37 @@ class TrainingModule(L.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,  # noqa: ARG002
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Clip the gradients of the size head by themselves, so that they shorten none of the other parts."""
+        head = list(self.model.bead_size.parameters()) if self.model.bead_size else []
+        rest = [p for p in self.model.parameters() if all(p is not q for q in head)]
+        for parameters in (rest, head):
+            if parameters and gradient_clip_val:
+                torch.nn.utils.clip_grad_norm_(parameters, gradient_clip_val)
+
     def _generator(self, seed: int) -> torch.Generator:
         return torch.Generator(device=self.device).manual_seed(seed)
 
     def _window(self, batch: Batch, systems: list[SystemInputs]) -> Window:
-        which, history, displacement = batch
+        which, history, displacement, *sizes = batch
         beads = make_batch(systems, which, self.model.embedding)
-        return Window(beads, beads.at_rest(history), beads.remove_drift(displacement))
+        target = SizeTarget(history[:, -1], *sizes) if sizes else None
+        return Window(beads, beads.at_rest(history), beads.remove_drift(displacement), target)
 
     def _augment(self, window: Window, generator: torch.Generator) -> Window:
-        batch, history, displacement = window.batch, window.history, window.displacement
+        batch, history, displacement, sizes = window.batch, window.history, window.displacement, window.sizes
         n_graphs, noise = len(batch.sizes), self.settings.history_noise
         if self.settings.augment_rotations:
             rotation = random_rotations(n_graphs, generator, self.device)
             of_bead = rotation[batch.graph_index]
             history = torch.einsum("nxy,nhy->nhx", of_bead, history)
             displacement = torch.einsum("nxy,ny->nx", of_bead, displacement)
+            sizes = sizes and SizeTarget(torch.einsum("nxy,ny->nx", of_bead, sizes.positions), sizes.squared_sizes)
             rotated = torch.einsum("gxy,gly->glx", rotation, batch.cell)
             batch = type(batch)(batch.sizes, batch.bead_class, batch.masses, batch.bond_index, rotated, batch.embedding)
         if noise.largest > 0:
@@ -144,7 +161,7 @@ class TrainingModule(L.LightningModule):
             kicks = torch.randn(history.shape, generator=generator, device=self.device)
             kicks = kicks * levels[batch.graph_index][:, None, None]
             history, displacement = history + kicks, displacement - kicks[:, -1]
-        return Window(batch, history, displacement)
+        return Window(batch, history, displacement, sizes)
 
     def _log(self, stage: str, losses: Losses, n_graphs: int) -> None:
         values = {
@@ -153,13 +170,15 @@ class TrainingModule(L.LightningModule):
             f"{stage}/balance": losses.balance,
             f"{stage}/score": losses.score,
         }
+        if losses.size is not None:
+            values[f"{stage}/size"] = losses.size
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=n_graphs, prog_bar=False)
 
 
-def collate(windows: list[tuple[int, Float[Tensor, "beads history 3"], Float[Tensor, "beads 3"]]]) -> Batch:
+def collate(windows: list[WindowItem]) -> Batch:
     """Concatenate windows of systems of any size."""
-    which, history, displacement = zip(*windows, strict=True)
-    return list(which), torch.cat(history), torch.cat(displacement)
+    which, history, displacement, *sizes = zip(*windows, strict=True)
+    return list(which), torch.cat(history), torch.cat(displacement), *(torch.cat(one) for one in sizes)
 
 
 def epoch_order(n_windows: int, n_wanted: int, seed: int, epoch: int) -> Int[Tensor, " windows"]:

@@ -1,4 +1,4 @@
-"""What is minimised: likelihood of the displacement, and denoising of the next positions."""
+"""What is minimised: likelihood of the displacement, denoising of the next positions, errors of sizes of beads."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,19 @@ from cgsim.typing import Float, Tensor
 
 
 @dataclass(frozen=True)
+class SizeTarget:
+    """What the size head learns from: configurations as they are in the data, never noised.
+
+    Attributes:
+        positions: [beads, 3], length; of the present, in the box.
+        squared_sizes: [beads], length^2.
+    """
+
+    positions: Float[Tensor, "beads 3"]
+    squared_sizes: Float[Tensor, " beads"]
+
+
+@dataclass(frozen=True)
 class Window:
     """A batch of training windows.
 
@@ -19,31 +32,36 @@ class Window:
         batch: the systems.
         history: [beads, history, 3], length; the present last and in the box.
         displacement: [beads, 3], length; over the next lag, drift removed in periodic systems.
+        sizes: for the size head, if there is one.
     """
 
     batch: BeadBatch
     history: Float[Tensor, "beads history 3"]
     displacement: Float[Tensor, "beads 3"]
+    sizes: SizeTarget | None = None
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of one batch, nats per coordinate (likelihood) or per unit variance (score).
+    """Losses of one batch, nats per coordinate (likelihood), per unit variance (score) or relative (size).
 
     Attributes:
         likelihood: joint negative log-likelihood per coordinate, in units of the reference scale.
         balance: conditional negative log-likelihood of the classes that the joint one neglects.
         score: denoising error; zero without refiner.
+        size: squared error of the sizes of beads, relative to the means of their classes; none without size head.
     """
 
     likelihood: Float[Tensor, ""]
     balance: Float[Tensor, ""]
     score: Float[Tensor, ""]
+    size: Float[Tensor, ""] | None = None
 
     @property
     def total(self) -> Float[Tensor, ""]:
         """Sum."""
-        return self.likelihood + self.balance + self.score
+        total = self.likelihood + self.balance + self.score
+        return total if self.size is None else total + self.size
 
 
 def compute_losses(
@@ -64,8 +82,9 @@ def compute_losses(
     target = window.displacement / reference
     likelihood = -gaussian.log_prob(target).sum() / (3 * len(history))
     balance = _balance(gaussian, target, batch, class_balance, len(model.scales.class_names))
+    size = model.bead_size.loss(batch, **vars(window.sizes)) if model.bead_size and window.sizes else None
     if model.refiner is None:
-        return Losses(likelihood, balance, torch.zeros_like(likelihood))
+        return Losses(likelihood, balance, torch.zeros_like(likelihood), size)
     settings = model.refiner.settings
     present = history[:, -1]
     mean = (present + reference * gaussian.mean).detach()
@@ -81,7 +100,7 @@ def compute_losses(
     wanted = (following - mean - skip * (noised - mean)) / out
     errors = (output - wanted).square().mean(dim=-1)
     weights = class_weights(batch.bead_class, len(model.scales.class_names), class_balance)
-    return Losses(likelihood, balance, (weights * errors).sum())
+    return Losses(likelihood, balance, (weights * errors).sum(), size)
 
 
 def _balance(
