@@ -25,10 +25,11 @@ from cgsim.production.segments import (
     Verdict,
     check_paths,
     output_paths,
-    write_rollout,
 )
 from cgsim.production.settings import ProductionSettings, Progress
 from cgsim.production.start import starting_frames
+from cgsim.production.stores import write_rollout
+from cgsim.simulate.bead_sizes import BeadSizes
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.rollout import RolloutFrame, RolloutState, rollout
 from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, Finding, HealthMonitor
@@ -279,7 +280,11 @@ def _finish(plan: _Plan, run: RunState) -> list[RolloutResult]:
             **vars(verdict),
         }
         documents = {"rollout": document}
-        n_frames = write_rollout(plan.folder, number, sizes, beads, plan.frames[number], plan.lag_time, path, documents)
+        model = plan.model.model
+        bead_sizes = BeadSizes(model, plan.batch.select([number])) if model.bead_size else None
+        n_frames = write_rollout(
+            plan.folder, number, sizes, beads, plan.frames[number], plan.lag_time, path, documents, bead_sizes
+        )
         results.append(RolloutResult(path, verdict, n_frames, plan.time_per_day(run)))
     plan.folder.remove()
     return results

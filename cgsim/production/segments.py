@@ -10,16 +10,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from cgsim.beads import BeadStore
 from cgsim.errors import InputError
 from cgsim.simulate.rollout import RolloutFrame, RolloutState
-from cgsim.trajectory import Trajectory
-from cgsim.trajectory.writer import StoreWriter, disk_errors
+from cgsim.trajectory.writer import disk_errors
 from cgsim.typing import Array
 
 HEALTHY = "healthy"
@@ -237,35 +234,3 @@ def check_paths(outputs: list[Path], folder: SegmentFolder, *, resume: bool) -> 
         # A run that is resumed may have been interrupted between its stores; those it writes again.
         if path.exists() and not resume:
             raise InputError(f"{path}: exists already; choose another output or remove it")
-
-
-def write_rollout(
-    folder: SegmentFolder,
-    number: int,
-    sizes: list[int],
-    beads: BeadStore,
-    start: Trajectory,
-    lag_time: float,
-    path: Path,
-    documents: dict[str, Any],
-) -> int:
-    """Stream one rollout from its segments into its store; time counts from the start, which is the first frame.
-
-    Returns:
-        Number of frames written.
-    """
-    system, cell = beads.beads, start.cell[-1]
-    n_frames = 1
-    with StoreWriter(path, system, atoms=beads.atoms, documents={**beads.documents(), **documents}) as writer:
-        first = Trajectory(
-            system, start.wrapped_positions[-1:], start.image_flags[-1:], cell[None], np.zeros(1, dtype=np.float64)
-        )
-        writer.append(first)
-        for wrapped, images in folder.frames_of(number, sizes):
-            n = len(wrapped)
-            if not n:
-                continue
-            time = lag_time * np.arange(n_frames, n_frames + n, dtype=np.float64)
-            writer.append(Trajectory(system, wrapped, images, np.broadcast_to(cell, (n, 3, 3)).copy(), time))
-            n_frames += n
-    return n_frames
