@@ -11,7 +11,7 @@ configuration of the beads; the mean of Rg^2 over a simulation is then the mean 
 """
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch.nn import functional as F
 
 from cgsim.graph import BeadBatch, build_graph
@@ -21,6 +21,14 @@ from cgsim.models.message_passing import mlp
 from cgsim.models.network import FeatureSizes, NetworkSettings, make_body, zero_last_layer
 from cgsim.models.normalization import Normalization, Scales
 from cgsim.typing import Float, Tensor
+
+
+class SmallNetworkSettings(NetworkSettings):
+    """A network as any other, but a smaller one by default: the size of a bead is a matter of its neighbourhood."""
+
+    latent: int = Field(default=32, ge=4)
+    n_steps: int = Field(default=2, ge=1)
+    n_vectors: int = Field(default=8, ge=1)
 
 
 class BeadSizeSettings(BaseModel):
@@ -33,7 +41,7 @@ class BeadSizeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    network: NetworkSettings = NetworkSettings(latent=32, n_steps=2, n_vectors=8)
+    network: SmallNetworkSettings = SmallNetworkSettings()
     cutoff: PositiveFloat | None = None
 
 

@@ -35,7 +35,7 @@ class BeadSizes:
             positions: anywhere, in or out of the cell of the batch, length.
         """
         parts = []
-        for some in positions.to(self.batch.masses.device).split(self.n_at_once):
+        for some in torch.split(positions.to(self.batch.masses.device), self.n_at_once):
             batch = self._copies if len(some) == self.n_at_once else self.batch.copies(len(some))
             parts.append(self.head(batch, some.flatten(0, 1)).view(some.shape[:2]))
         return torch.cat(parts)

@@ -11,7 +11,7 @@ from systems import OPEN, TRICLINIC, electrolyte, inputs_of, random_model, train
 from cgsim.checkpoint import load_model, save_model
 from cgsim.graph import BeadBatch
 from cgsim.mapping import MappingSettings
-from cgsim.models.bead_size import BeadSizeSettings
+from cgsim.models.bead_size import BeadSizeSettings, SmallNetworkSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.inputs import make_batch
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
@@ -29,7 +29,7 @@ def settings(kind: str = "equivariant", cutoff: float | None = None, *, head: bo
     return ModelSettings(
         lag_time=1.0,
         dynamics=DynamicsSettings(network=network, cutoff=6.0),
-        bead_size=BeadSizeSettings(network=network, cutoff=cutoff) if head else None,
+        bead_size=BeadSizeSettings(network=SmallNetworkSettings(**dict(network)), cutoff=cutoff) if head else None,
     )
 
 

@@ -10,7 +10,7 @@ from systems import electrolyte, trained_model
 from cgsim.beads import open_beads
 from cgsim.checkpoint import TrainedModel
 from cgsim.graph import BeadBatch
-from cgsim.models.bead_size import BeadSizeSettings
+from cgsim.models.bead_size import BeadSizeSettings, SmallNetworkSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.model import ModelSettings
@@ -27,7 +27,7 @@ def sized() -> TrainedModel:
         lag_time=2.0,
         history_offsets=(0, 1),
         dynamics=DynamicsSettings(network=NETWORK, cutoff=6.0),
-        bead_size=BeadSizeSettings(network=NETWORK),
+        bead_size=BeadSizeSettings(network=SmallNetworkSettings(**dict(NETWORK))),
     )
     return trained_model(wanted, [electrolyte()], MAPPING)
 

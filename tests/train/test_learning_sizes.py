@@ -14,7 +14,7 @@ from cgsim.beads import open_beads, write_beads
 from cgsim.checkpoint import TrainedModel
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
-from cgsim.models.bead_size import BeadSizeSettings
+from cgsim.models.bead_size import BeadSizeSettings, SmallNetworkSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.embedding import EmbeddingSettings
 from cgsim.models.inputs import make_batch
@@ -32,6 +32,7 @@ from cgsim.trajectory.store import write_store
 
 PAIRS = MappingSettings(atoms_per_bead=2)
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=8)
+HEAD = SmallNetworkSettings(**dict(NETWORK))
 EMBEDDING = EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4)
 
 
@@ -60,7 +61,7 @@ def dumbbell_store(path: Path, n_frames: int, spread: float, seed: int) -> Path:
     return path
 
 
-def plan(paths: list[Path], *, head: bool = True, network: NetworkSettings = NETWORK, **training) -> Plan:
+def plan(paths: list[Path], *, head: bool = True, network: SmallNetworkSettings = HEAD, **training) -> Plan:
     model = ModelSettings(
         lag_time=1.0,
         history_offsets=(0, 1),
@@ -97,7 +98,7 @@ def trained(tmp_path_factory) -> TrainedModel:
     """A model with a head trained on dumbbells."""
     folder = tmp_path_factory.mktemp("dumbbells")
     path = dumbbell_store(folder / "train.h5", 3000, 1.5, seed=0)
-    given = plan([path], network=NETWORK.model_copy(update={"latent": 16}), steps=250, batch_size=64,
+    given = plan([path], network=HEAD.model_copy(update={"latent": 16}), steps=250, batch_size=64,
                  validate_every=250, learning_rate=1e-2, averaging=0.95)  # fmt: skip
     return fit(given, folder / "run", resume=False)
 
@@ -184,7 +185,7 @@ def test_configurations_are_turned_with_their_cell_and_keep_their_sizes():
     given = ModelSettings(
         lag_time=1.0,
         dynamics=DynamicsSettings(network=NETWORK, cutoff=6.0),
-        bead_size=BeadSizeSettings(network=NETWORK),
+        bead_size=BeadSizeSettings(network=HEAD),
     )
     model = random_model(given, [atoms], mapping)
     inputs = inputs_of(model, atoms, mapping, cell)
@@ -240,7 +241,7 @@ def test_infinite_range_of_the_head_is_refused_in_a_cell(tmp_path):
     wanted = plan([tmp_path / "box.h5"]).model
     wanted = wanted.model_copy(
         update={"dynamics": DynamicsSettings(network=NETWORK, cutoff=6.0),
-                "bead_size": BeadSizeSettings(network=NETWORK, cutoff=math.inf)}
+                "bead_size": BeadSizeSettings(network=HEAD, cutoff=math.inf)}
     )  # fmt: skip
     assert wanted.needs_open_boundaries
     with pytest.raises(InputError, match=r"box.h5: has a periodic cell, so model.bead_size.cutoff must be finite"):
