@@ -13,7 +13,12 @@ from cgsim.observables.dynamics import (
     merge_molecules,
     sample_lags,
 )
-from cgsim.observables.structure import centres_of_mass, end_to_end_distance, radius_of_gyration
+from cgsim.observables.structure import (
+    centres_of_mass,
+    end_to_end_distance,
+    radius_of_gyration,
+    squared_radius_of_atoms,
+)
 from cgsim.observables.van_hove import Moments, displacement_moments, merge_moments
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.trajectory import consecutive
@@ -57,6 +62,7 @@ class Motion:
         centre_sum: [frames, 3], length, sum over molecules of their centres of mass.
         radius: [frames, molecules], length; no molecules unless the species is a chain.
         end_to_end: the same.
+        radius_of_atoms: the same of the atoms beneath, where the sizes of beads are known.
     """
 
     tracers: MeanSquaredDisplacement
@@ -68,6 +74,7 @@ class Motion:
     centre_sum: Float64[Array, "frames 3"]
     radius: Float64[Array, "frames chains"]
     end_to_end: Float64[Array, "frames chains"]
+    radius_of_atoms: Float64[Array, "frames chains"] | None = None
 
 
 class Unwrapper:
@@ -135,6 +142,7 @@ def follow_species(source: Source, species: Species, box: Box, *, per_axis: bool
     if len(parts) == 1:
         return parts[0]
     sizes = np.array([p.tracers.molecule_weights.sum() for p in parts])
+    of_atoms = [p.radius_of_atoms for p in parts if p.radius_of_atoms is not None]
     return Motion(
         merge_molecules([p.tracers for p in parts]),
         tuple(merge_molecules(list(same)) for same in zip(*(p.axes for p in parts), strict=True)),
@@ -145,6 +153,7 @@ def follow_species(source: Source, species: Species, box: Box, *, per_axis: bool
         np.sum([p.centre_sum for p in parts], axis=0),
         np.concatenate([p.radius for p in parts], axis=1),
         np.concatenate([p.end_to_end for p in parts], axis=1),
+        np.concatenate(of_atoms, axis=1) if of_atoms else None,
     )
 
 
@@ -165,10 +174,12 @@ def _follow(source: Source, species: Species, box: Box, *, per_axis: bool) -> Mo
     centres = np.empty((n, m, 3))
     chains = m if species.is_chain else 0
     radius, ends = np.empty((n, chains)), np.empty((n, chains))
+    is_sized = source.has_sizes and chains > 0
+    radius_of_atoms = np.empty((n, chains)) if is_sized else None
     rank = np.empty(source.system.n_particles, dtype=np.int64)
     rank[particles] = np.arange(len(particles))
     unwrap, at = Unwrapper(source, particles), 0
-    for piece in source.chunks():
+    for piece in source.chunks(sizes=is_sized):
         here = slice(at, at + piece.n_frames)
         at += piece.n_frames
         drift = (box.centre[here] - box.centre[0])[:, None]
@@ -178,6 +189,9 @@ def _follow(source: Source, species: Species, box: Box, *, per_axis: bool) -> Mo
         if chains:
             radius[here] = radius_of_gyration(own, masses, molecule)
             ends[here] = _end_to_end(piece, species)
+        if radius_of_atoms is not None and piece.squared_sizes is not None:
+            own_sizes = piece.squared_sizes[:, particles].astype(np.float64)
+            radius_of_atoms[here] = np.sqrt(squared_radius_of_atoms(radius[here], own_sizes, masses, molecule))
     of_tracer = consecutive(source.system.molecule_id[tracers])
     squared = np.square(positions - positions[:1]).sum(axis=-1)
     count = np.bincount(of_tracer)
@@ -193,6 +207,7 @@ def _follow(source: Source, species: Species, box: Box, *, per_axis: bool) -> Mo
         centres.sum(axis=1),
         radius,
         ends,
+        radius_of_atoms,
     )
 
 

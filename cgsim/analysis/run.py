@@ -15,7 +15,7 @@ from cgsim.analysis.parts import Part, tasks_of
 from cgsim.analysis.plan import Plan, describe, distinctly_named, make_plan, trimmed
 from cgsim.analysis.replicas import check_replicas, check_temperatures, combine_figures
 from cgsim.analysis.settings import AnalysisSettings
-from cgsim.analysis.source import open_source, read_mapping
+from cgsim.analysis.source import has_sizes, open_source, read_mapping
 from cgsim.analysis.workers import run_tasks
 from cgsim.errors import InputError
 
@@ -50,7 +50,8 @@ def analyze_files(
     if not files:
         raise InputError("no file to analyse given")
     mapping = read_mapping(beads_of) if beads_of is not None else None
-    sources = distinctly_named([trimmed(open_source(path, mapping), settings) for path in files])
+    sizes = beads_of is not None and has_sizes(beads_of)
+    sources = distinctly_named([trimmed(open_source(path, mapping, sizes=sizes), settings) for path in files])
     if settings.replicas:
         check_replicas(sources)
     if settings.green_kubo:

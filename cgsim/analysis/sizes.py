@@ -15,6 +15,7 @@ from cgsim.units import AVOGADRO_PER_MOL, UnitSystem
 N_BINS = 60
 MAX_CURVE_POINTS = 400
 SHORT = 10.0  # relaxation times: a run shorter than this says little about a size
+OF_ATOMS = "_of_atoms"  # behind names of figures of the atoms beneath beads
 CHAINS, TIME_BLOCKS = "chains", "time blocks"  # where errors come from
 LONG = 40.0  # relaxation times: in a run shorter than this blocks of time are not independent
 
@@ -22,12 +23,12 @@ LONG = 40.0  # relaxation times: in a run shorter than this blocks of time are n
 def size_figures(source: Source, species: Species, motion: Motion, *, per_molecule: bool) -> list[Figure]:
     """Sizes of the chains of a species, averaged over chains and time, and each chain's own if wanted."""
     are_bonded = species.are_bonded
-    figures = _sizes(source, species.name, motion.radius, motion.end_to_end, share_mean=species.are_identical)
+    figures = _sizes(source, species.name, motion, slice(None), share_mean=species.are_identical)
     if per_molecule and species.n_molecules > 1:
         for k, molecule in enumerate(species.molecules):
             name = f"{species.name}#{molecule + 1}"
             own = slice(k, k + 1)
-            figures += _sizes(source, name, motion.radius[:, own], motion.end_to_end[:, own], share_mean=True)
+            figures += _sizes(source, name, motion, own, share_mean=True)
     # Without bonds nobody knows which particles the ends are.
     return [figure for figure in figures if are_bonded or "end_to_end" not in figure.name]
 
@@ -91,25 +92,25 @@ def box_figures(source: Source, species: list[Species], box: Box) -> list[Figure
     return figures
 
 
-def _sizes(
-    source: Source,
-    name: str,
-    radius: Float64[Array, "frames chains"],
-    end_to_end: Float64[Array, "frames chains"],
-    *,
-    share_mean: bool,
-) -> list[Figure]:
-    length = source.units.length
+def _sizes(source: Source, name: str, motion: Motion, chains: slice, *, share_mean: bool) -> list[Figure]:
+    length, radius, end_to_end = source.units.length, motion.radius[:, chains], motion.end_to_end[:, chains]
     span = (0.0, source.duration)
     tau, window = relaxation(source, radius, share_mean=share_mean)
     warning = relaxation_warning(source, tau.value)
     figures = []
-    for what, series, unit in (
+    wanted = [
         ("radius_of_gyration", radius, length),
         ("mean_squared_radius_of_gyration", radius**2, f"{length}2"),
         ("end_to_end_distance", end_to_end, length),
         ("mean_squared_end_to_end_distance", end_to_end**2, f"{length}2"),
-    ):
+    ]
+    if motion.radius_of_atoms is not None:
+        of_atoms = motion.radius_of_atoms[:, chains]
+        wanted += [
+            (f"radius_of_gyration{OF_ATOMS}", of_atoms, length),
+            (f"mean_squared_radius_of_gyration{OF_ATOMS}", of_atoms**2, f"{length}2"),
+        ]
+    for what, series, unit in wanted:
         estimate, details = _mean_of_chains(series, source.duration < LONG * tau.value and share_mean)
         figures.append(Figure(what, name, estimate, unit, "average", span, warning, details))
     cut = (0.0, window * source.save_interval)

@@ -33,6 +33,7 @@ class Source:
         pieces: reads all frames in order.
         first: first frame that counts; those before are equilibration.
         moving_pieces: reads all frames in order with their velocities, if there are any.
+        sized_pieces: reads all frames in order with the sizes of their beads, if those are to be used.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Source:
     pieces: Callable[[], Iterator[Trajectory]]
     first: int = 0
     moving_pieces: Callable[[], Iterator[Trajectory]] | None = None
+    sized_pieces: Callable[[], Iterator[Trajectory]] | None = None
 
     @property
     def units(self) -> UnitSystem:
@@ -66,10 +68,16 @@ class Source:
         """Whether the file has velocities."""
         return self.moving_pieces is not None
 
-    def chunks(self, *, velocities: bool = False) -> Iterator[Trajectory]:
-        """Frames that count, in order, piece by piece, with velocities if wanted, which must be there."""
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the sizes of beads are known."""
+        return self.sized_pieces is not None
+
+    def chunks(self, *, velocities: bool = False, sizes: bool = False) -> Iterator[Trajectory]:
+        """Frames that count, in order, piece by piece, with velocities or sizes if wanted, which must be there."""
         at = 0
-        for piece in self.moving_pieces() if velocities and self.moving_pieces else self.pieces():
+        pieces = (velocities and self.moving_pieces) or (sizes and self.sized_pieces) or self.pieces
+        for piece in pieces():
             skip = max(0, self.first - at)
             at += piece.n_frames
             if skip < piece.n_frames:
@@ -96,12 +104,13 @@ class Source:
         return np.unique(np.round(np.linspace(0, self.n_frames - 1, min(n, self.n_frames))).astype(np.int64))
 
 
-def open_source(path: Path, mapping: Mapping | None = None) -> Source:
+def open_source(path: Path, mapping: Mapping | None = None, *, sizes: bool = False) -> Source:
     """Open a store.
 
     Args:
         path: a store of atoms or of beads.
         mapping: if given, a store of atoms is seen as the beads of this mapping; one of beads stays as it is.
+        sizes: atoms that are seen as beads bring the sizes of those beads; beads bring them where their store does.
 
     Raises:
         InputError: if the file is no store, its frames are not equally spaced, there are fewer than two, the mapping
@@ -111,17 +120,21 @@ def open_source(path: Path, mapping: Mapping | None = None) -> Source:
     interval = store.save_interval
     system = store.system
     pieces: Callable[[], Iterator[Trajectory]] = store.chunks
-    moving_pieces = partial(store.chunks, velocities=True)
+    moving_pieces, sized_pieces = partial(store.chunks, velocities=True), partial(store.chunks, sizes=True)
+    is_sized = store.has_sizes
     if mapping is not None and MAPPING_DOCUMENT not in store.documents:
         if mapping.n_atoms != system.n_particles:
             raise InputError(f"{path}: has {system.n_particles} atoms, the mapping is for {mapping.n_atoms}")
         beads = BeadStore(store, system, mapping, is_mapped=False)
         system, pieces, moving_pieces = beads.beads, beads.chunks, partial(beads.chunks, velocities=True)
+        sized_pieces, is_sized = partial(beads.chunks, sizes=True), sizes
     source = Source(
         Path(path), Path(path).stem, system, store.time, interval, store.is_periodic, store.documents, pieces
     )
     if store.has_velocities:
         source = replace(source, moving_pieces=moving_pieces)
+    if is_sized:
+        source = replace(source, sized_pieces=sized_pieces)
     _refuse_broken_molecules(source)
     return source
 
@@ -138,6 +151,11 @@ def read_mapping(path: Path) -> Mapping:
     if MAPPING_DOCUMENT not in store.documents:
         raise InputError(f"{path}: holds no mapping; give a store of beads, such as a rollout")
     return Mapping.from_document(store.documents[MAPPING_DOCUMENT], str(path))
+
+
+def has_sizes(path: Path) -> bool:
+    """Whether a store, or a saved mapping, is a store that knows the sizes of its beads."""
+    return path.suffix != ".json" and TrajectoryStore(path).has_sizes
 
 
 def _refuse_broken_molecules(source: Source) -> None:

@@ -62,6 +62,28 @@ def radius_of_gyration(
     return np.asarray(np.sqrt((mean @ squared.T).T))
 
 
+def squared_radius_of_atoms(
+    radius_of_beads: Float64[Array, "frames molecules"],
+    squared_sizes: Float64[Array, "frames beads"],
+    masses: Float64[Array, " beads"],
+    molecule_id: Int64[Array, " beads"],
+) -> Float64[Array, "frames molecules"]:
+    """Squared radius of gyration of every molecule's atoms, from its beads and their sizes, length^2.
+
+    Rg^2 of the atoms = Rg^2 of the beads + sum_b m_b s_b^2 / M (parallel-axis theorem of Huygens and Steiner), exactly,
+    if beads are at their atoms' centres of mass. With conditional means of s_b^2 given the beads it is the conditional
+    mean of Rg^2.
+
+    Args:
+        radius_of_beads: Rg of the beads, length.
+        squared_sizes: s_b^2, squared radius of gyration of the atoms of each bead about it, length^2.
+        masses: of the beads.
+        molecule_id: of the beads.
+    """
+    mean = molecule_sums(molecule_id, masses / np.bincount(molecule_id, weights=masses)[molecule_id])
+    return np.asarray(radius_of_beads**2 + (mean @ squared_sizes.T).T)
+
+
 def chain_ends(
     bond_index: Int64[Array, "2 bonds"], molecule_id: Int64[Array, " particles"]
 ) -> Int64[Array, "molecules 2"]:
