@@ -48,8 +48,9 @@ class Trainer:
     def __call__(self) -> None:
         """One optimiser step."""
         begun = seconds_now(self.setting.device)
-        which, history, displacement = next(self.batches)
-        batch = which, history.to(self.setting.device), displacement.to(self.setting.device)
+        which, history, displacement, *sizes = next(self.batches)
+        device = self.setting.device
+        batch = which, history.to(device), displacement.to(device), *(one.to(device) for one in sizes)
         ready = seconds_now(self.setting.device)
         set_execution(self.model, self.execution)
         loss = self.module.training_step(batch, 0)
