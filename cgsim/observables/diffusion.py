@@ -4,8 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import linalg
 
+from cgsim.observables.correlated_points import (
+    chance_of_residuals,
+    displacement_covariance,
+    least_squares,
+    model_curve,
+)
 from cgsim.observables.dynamics import MeanSquaredDisplacement
 from cgsim.observables.statistics import Estimate
 from cgsim.typing import Array, Float64, Int64
@@ -18,6 +23,7 @@ SPAN = 10.0  # the same where the trajectory is long enough
 MAX_SLOPE_ERROR = 0.1  # a log-log slope known less well proves nothing
 SLOPE_TOLERANCE = 0.05  # a slope this near to 1 is called diffusive whatever its error
 CONTRADICTION = 0.9995  # confidence at which a later window says that an earlier one was not diffusive yet
+CURVED = 0.01  # a line that leaves residuals which chance gives less often is no line
 ENOUGH_MOLECULES = 8  # from here on, errors come from the scatter over molecules
 
 
@@ -50,37 +56,6 @@ class DiffusionFit:
     correlation: float
 
 
-def displacement_covariance(
-    lags: Int64[Array, " lags"], msd: Float64[Array, " all_lags"], n_frames: int, n_dimensions: int
-) -> Float64[Array, "lags lags"]:
-    """Covariance between the points of the multi-origin MSD of one particle, length^4.
-
-    For a Gaussian process with stationary increments the covariance of two displacements follows from the MSD alone,
-    <[x(s+i)-x(s)] [x(t+j)-x(t)]> = [m(k+j) + m(k-i) - m(k) - m(k+j-i)] / 2 with k = t - s and m(k) = m(-k) the MSD
-    along one axis, and by Wick's theorem that of their squares is twice its square; summed here over all pairs of
-    origins whose displacements overlap in time. For a random walk, with or without noise on the positions, it is the
-    covariance of Bullerjahn, von Bülow and Hummer, J. Chem. Phys. 153, 024116 (2020).
-
-    Args:
-        lags: frames, in ascending order.
-        msd: lags 0 to at least twice the largest of ``lags``.
-        n_frames: length of the trajectory.
-        n_dimensions: equal and independent axes that ``msd`` is summed over.
-    """
-    m = msd / n_dimensions
-    covariance = np.empty((len(lags), len(lags)))
-    for a, i in enumerate(lags):
-        for b in range(a, len(lags)):
-            j = lags[b]
-            # Beyond -j < k < i displacements do not overlap, and where the MSD is linear they are uncorrelated.
-            k = np.arange(-j, i + 1)
-            product = 0.5 * (m[np.abs(k + j)] + m[np.abs(k - i)] - m[np.abs(k)] - m[np.abs(k + j - i)])
-            pairs = np.minimum(n_frames - i, n_frames - j - k) - np.maximum(0, -k)
-            total = float(np.maximum(pairs, 0) @ product**2)
-            covariance[a, b] = covariance[b, a] = 2.0 * n_dimensions * total / ((n_frames - i) * (n_frames - j))
-    return covariance
-
-
 def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit:
     """Self-diffusion coefficient from the slope of the multi-origin MSD, in an automatically chosen window.
 
@@ -90,8 +65,10 @@ def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit
     more molecules the error is the scatter of the molecules' own estimates, which needs no model of the motion; with
     fewer it comes from the covariance. If molecules move together beyond chance, both grow accordingly.
 
-    The window begins at the first lag from which on the log-log slope stays 1 within its error. Without one it is the
-    last window in which that slope is known to 0.1, and ``regime`` says so: the value is then an apparent coefficient.
+    The window begins at the first lag from which on the log-log slope stays 1 within its error and the points lie on a
+    line (chi-squared of the fit): a slope of 1 alone is also what motion has on its way from fast to slow. Without such
+    a window it is the last one in which the slope is known to 0.1, and ``regime`` says so: the value is then an
+    apparent coefficient.
 
     Raises:
         ValueError: if there are fewer than six frames.
@@ -192,55 +169,25 @@ def _fit(displacement: MeanSquaredDisplacement, lags: Int64[Array, " lags"]) -> 
     estimator = least_squares(straight, covariance)  # [2, lags]
     slope, intercept = estimator @ observed
     of_molecule = displacement.by_molecule[:, columns]
-    d = Estimate(float(slope), *_error(estimator[0], of_molecule, weights, covariance, correlation))
-    d = d.scaled(1.0 / (2 * displacement.n_dimensions))
+    rate = Estimate(float(slope), *_error(estimator[0], of_molecule, weights, covariance, correlation))
+    inflation = rate.standard_error**2 / float(estimator[0] @ covariance @ estimator[0])
+    is_line = (
+        chance_of_residuals(observed - straight @ (estimator @ observed), covariance * max(1.0, inflation)) > CURVED
+    )
+    d = rate.scaled(1.0 / (2 * displacement.n_dimensions))
     power = np.stack([np.log(time), np.ones(len(lags))], axis=1)
     expected = model[lags]
     estimator = least_squares(power, covariance / np.outer(expected, expected))
     exponent = float(estimator[0] @ np.log(observed))
     log_slope = Estimate(exponent, *_error(estimator[0] / expected, of_molecule, weights, covariance, correlation))
-    return DiffusionFit(d, float(intercept), window, log_slope, _regime(log_slope), correlation)
+    return DiffusionFit(d, float(intercept), window, log_slope, _regime(log_slope, is_line=is_line), correlation)
 
 
-def _regime(slope: Estimate) -> Regime:
+def _regime(slope: Estimate, *, is_line: bool) -> Regime:
     away = abs(slope.value - 1.0)
-    if away <= max(2.0 * slope.standard_error, SLOPE_TOLERANCE):
+    if is_line and away <= max(2.0 * slope.standard_error, SLOPE_TOLERANCE):
         return Regime.DIFFUSIVE if slope.standard_error <= MAX_SLOPE_ERROR else Regime.UNDETERMINED
     return Regime.NOT_YET
-
-
-def model_curve(msd: Float64[Array, " all_lags"], lags: Int64[Array, " lags"]) -> Float64[Array, " model_lags"]:
-    """The measured curve up to the window and a line from there on, to twice the largest lag."""
-    first, last = int(lags[0]), int(lags[-1])
-    slope, intercept = np.polyfit(lags, msd[lags], 1, w=1.0 / lags)
-    if slope <= 0:
-        slope, intercept = msd[lags] @ lags / (lags @ lags), 0.0
-    model = slope * np.arange(2 * last + 1, dtype=np.float64) + max(float(intercept), 0.0)
-    model[0] = 0.0
-    if first > 1:  # joined at the window's first lag, so that increments stay a possible process
-        model[1:first] = msd[1:first] * (model[first] / msd[first] if msd[first] > 0 else 1.0)
-    return np.asarray(model)
-
-
-def least_squares(
-    design: Float64[Array, "lags parameters"], covariance: Float64[Array, "lags lags"]
-) -> Float64[Array, "parameters lags"]:
-    """Matrix that takes observations to the parameters of generalised least squares.
-
-    Falls back to the diagonal of the covariance where the whole is not positive definite, as the measured part of the
-    model can make it; that costs precision and no bias.
-    """
-    scale = np.sqrt(np.diag(covariance))
-    if not (scale > 0).all():
-        return np.asarray(np.linalg.pinv(design))
-    correlation = covariance / np.outer(scale, scale)
-    whitened = design / scale[:, None]
-    try:
-        factor = linalg.cho_factor(correlation + 1e-10 * np.eye(len(scale)))
-        solved = linalg.cho_solve(factor, whitened)
-    except linalg.LinAlgError:
-        solved = whitened
-    return np.asarray(np.linalg.solve(whitened.T @ solved, solved.T) / scale)
 
 
 def _error(

@@ -8,21 +8,15 @@ gives the conductivity, a sum less its share of the solvent's motion the same in
 
 There is one vector per combination and frame, so nothing can be averaged over molecules. Errors come from the
 displacements' own covariance (Gaussian and with stationary increments, as in
-:func:`cgsim.observables.diffusion.displacement_covariance`): matrices D then scatter as Wishart matrices do.
+:func:`cgsim.observables.correlated_points.displacement_covariance`): matrices D then scatter as Wishart matrices do.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.observables.diffusion import (
-    N_DIMENSIONS,
-    DiffusionFit,
-    diffusion_coefficient,
-    displacement_covariance,
-    least_squares,
-    model_curve,
-)
+from cgsim.observables.correlated_points import displacement_covariance, least_squares, model_curve
+from cgsim.observables.diffusion import N_DIMENSIONS, DiffusionFit, diffusion_coefficient
 from cgsim.observables.dynamics import mean_squared_displacement, sample_lags, squared_displacements
 from cgsim.observables.statistics import Estimate, ScaleEstimate, scatter_inflation
 from cgsim.typing import Array, Float64, Int64
@@ -131,7 +125,7 @@ def product_covariance(
 
     By Wick's theorem <(dx dy)(dx' dy')> - <dx dy><dx' dy'> = <dx dx'><dy dy'> + <dx dy'><dy dx'>, where the
     covariances of two displacements follow from the mean products as in
-    :func:`cgsim.observables.diffusion.displacement_covariance`, which is the case of two equal vectors.
+    :func:`cgsim.observables.correlated_points.displacement_covariance`, which is the case of two equal vectors.
 
     Args:
         lags: frames, in ascending order.

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from synthetic_motion import brownian
 
-from cgsim.observables.diffusion import Regime, diffusion_coefficient, displacement_covariance
+from cgsim.observables.correlated_points import displacement_covariance
+from cgsim.observables.diffusion import Regime, diffusion_coefficient
 from cgsim.observables.dynamics import mean_squared_displacement
 from cgsim.observables.onsager import (
     Collective,
