@@ -109,7 +109,7 @@ def analyze(
             cage_time=cage_time,
         ),
     )
-    check_output(output, plots)
+    check_output(output, plots, files if beads_of is None else [*files, beads_of])
     with fraction_progress() as progress:
         document = analyze_files(files, settings, beads_of, progress, processes)
     write_all(document, output, plots)

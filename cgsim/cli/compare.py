@@ -25,8 +25,11 @@ def compare(
 ) -> None:
     """Say which figures differ by more than their errors: cgsim compare A B. Exit code 1 if any does."""
     from cgsim.analysis import AnalysisSettings, write_results
-    from cgsim.analysis.comparison import Verdict, compare_results, read_results
+    from cgsim.analysis.comparison import SYSTEM_MARK, Verdict, compare_results, read_results
+    from cgsim.cli.outputs import check_outputs
 
+    if output is not None:
+        check_outputs([output], [Path(text.partition(SYSTEM_MARK)[0]) for text in (first, second)])
     settings = AnalysisSettings(temperature=temperature, equilibration=equilibration)
     found = compare_results(read_results(first, settings), read_results(second, settings), level)
     shown = [f for f in found.figures if every or f.verdict is not Verdict.AGREES]

@@ -26,7 +26,9 @@ def convert(
     stride: Annotated[int, typer.Option(min=1, help="Write every so-many-th frame.")] = 1,
 ) -> None:
     """Write a store for other programs: cgsim convert system.h5 -o system.data -o system.lammpstrj."""
+    from cgsim.cli.outputs import check_outputs
     from cgsim.trajectory.exporting import convert_store
 
+    check_outputs(output, [store])
     for line in convert_store(store, output, slice(start, stop, stride)):
         typer.echo(line)

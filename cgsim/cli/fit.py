@@ -21,7 +21,7 @@ def fit(
     from cgsim.analysis.temperatures import fit_results
     from cgsim.cli.results import check_output, print_results, write_all
 
-    check_output(output, plots)
+    check_output(output, plots, files)
     document = fit_results(files, at)
     write_all(document, output, plots)
     print_results(document, output)

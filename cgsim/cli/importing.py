@@ -53,8 +53,10 @@ def import_files(
     ] = False,
 ) -> None:
     """Bring a trajectory into a store: cgsim import TOPOLOGY TRAJECTORY... -o system.h5."""
+    from cgsim.cli.outputs import check_outputs
     from cgsim.trajectory.importing import ImportSettings, import_trajectory
 
+    check_outputs([output], [topology, *trajectories])
     settings = ImportSettings(
         units=units,
         timestep=timestep,

@@ -28,10 +28,12 @@ def map_store(
 ) -> None:
     """Coarse-grain a store: cluster atoms to beads with METIS and follow the beads."""
     from cgsim.beads import open_beads, write_beads
+    from cgsim.cli.outputs import check_outputs
     from cgsim.errors import InputError
     from cgsim.mapping import MappingSettings
     from cgsim.units import parse_time
 
+    check_outputs([output], [store])
     numbers: dict[str, int] = {}
     for rule in rules or ["ions=1"]:
         species, _, number = rule.partition("=")

@@ -6,13 +6,17 @@ from typing import Any
 import typer
 
 
-def check_output(output: Path, plots: str) -> None:
-    """Refuse, before any work, a folder that does not exist and a format that is not known."""
+def check_output(output: Path, plots: str, inputs: list[Path]) -> None:
+    """Refuse, before any work, what cannot be written, what is read as well, and a format that is not known."""
     from cgsim.analysis.plots import check_format
+    from cgsim.cli.outputs import check_outputs
     from cgsim.errors import InputError
 
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: the directory {output.parent} does not exist")
+    if output.suffix == ".csv":
+        raise InputError(
+            f"{output}: is the name of the table beside the results, expected a JSON file such as results.json"
+        )
+    check_outputs([output, output.with_suffix(".csv")], inputs)
     if plots:
         check_format(plots)
 
