@@ -12,10 +12,10 @@ from cgsim.observables.statistics import Estimate, combine_replicas, independent
 
 
 def check_replicas(sources: list[Source]) -> None:
-    """Refuse files that are not runs of one system.
+    """Refuse files that are not independent runs of one system.
 
     Raises:
-        InputError: naming the first that differs from the first file.
+        InputError: naming the first that differs from the first file, or that holds the same run as another.
     """
     first = sources[0].system
     for source in sources[1:]:
@@ -32,6 +32,13 @@ def check_replicas(sources: list[Source]) -> None:
                 f"{source.path}: is not the same system as {sources[0].path} (particles, masses or bonds differ), "
                 "so --replicas cannot combine them"
             )
+    begins = [next(source.pieces())[:2].unwrapped_positions for source in sources]
+    for k, source in enumerate(sources):
+        for other, begin in zip(sources[:k], begins[:k], strict=True):
+            if np.array_equal(begins[k], begin):
+                raise InputError(
+                    f"{source.path}: begins with the same frames as {other.path}, so it is the same run and no replica"
+                )
 
 
 def check_temperatures(plans: list[Plan]) -> None:

@@ -99,7 +99,10 @@ def find_salt(source: Source, species: list[Species], box: Box, settings: Analys
         if settings.green_kubo:
             raise InputError(f"{source.path}: --green-kubo asks for a conductivity, but there is none: {reason}")
         if settings.temperature is not None and settings.dynamics.viscosity is None:  # which needs one as well
-            raise InputError(f"{source.path}: --temperature asks for a conductivity, but there is none: {reason}")
+            raise InputError(
+                f"{source.path}: --temperature asks for a conductivity, but there is none: {reason}; all else is "
+                "analysed without --temperature"
+            )
         return None, f"{source.path}: no conductivity: {reason}" if any(s.charge for s in species) else ""
     temperature = settings.temperature or stated_temperature(source)
     if temperature is None:

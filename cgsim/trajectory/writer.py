@@ -284,6 +284,6 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise InputError(f"{path}: no space left on the disk; nothing was written") from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR}:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOENT}:
             raise InputError(f"{path}: cannot be written: {os.strerror(error.errno)}") from error
         raise

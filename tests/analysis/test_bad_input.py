@@ -76,6 +76,10 @@ MISTAKES: dict[str, tuple[Make, str]] = {
         lambda f: good(f, "--equilibration", "1 ns"),
         "is 22 ps long, so an equilibration of 1 ns leaves nothing",
     ),
+    "one run twice as replicas": (
+        lambda f: [*good(f), str(good(f)[0]), "--replicas"],
+        "begins with the same frames as",
+    ),
     "replicas of two systems": (
         lambda f: [*good(f), str(salt_store(f / "more.h5", n=4, frames=12)), "--replicas"],
         "is not the same system",

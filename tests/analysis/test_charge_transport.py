@@ -180,10 +180,15 @@ def test_volume_that_changes_is_refused_and_one_that_fluctuates_is_averaged(tmp_
 
 def test_replicas_at_different_temperatures_are_refused(tmp_path: Path) -> None:
     paths = []
-    for temperature in (300.0, 350.0):
+    for seed, temperature in enumerate((300.0, 350.0)):
         paths.append(
             electrolyte_store(
-                tmp_path / f"{temperature:g}.h5", {"Na": 3, "Cl": 3}, SALT, 20, provenance={"temperature": temperature}
+                tmp_path / f"{temperature:g}.h5",
+                {"Na": 3, "Cl": 3},
+                SALT,
+                20,
+                seed,
+                provenance={"temperature": temperature},
             )
         )
     with pytest.raises(InputError, match=r"350\.h5: is at 350\.0 K"):
