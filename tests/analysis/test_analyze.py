@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from found_figures import find
 from small_stores import (
     CELL,
     D_ANION,
@@ -25,17 +26,6 @@ from cgsim.units import UnitSystem
 
 WARM = AnalysisSettings(temperature=300.0, rdf_bin_width=0.5)
 UNIT_OF_D = 1e-4  # cm2/s per A^2/ps
-
-
-def find(results: dict[str, Any], name: str, species: str, method: str) -> dict[str, Any]:
-    found = [f for f in results["figures"] if (f["name"], f["species"], f["method"]) == (name, species, method)]
-    assert len(found) == 1, (
-        name,
-        species,
-        method,
-        [(f["name"], f["species"], f["method"]) for f in results["figures"]],
-    )
-    return dict(found[0])
 
 
 def assert_same(first: dict[str, Any], second: dict[str, Any], rel: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from found_figures import find
 from ion_stores import EDGE, NAMES, SOLVENT_MASS, electrolyte_store
 from small_stores import CELL, STEP, salt, salt_motion, salt_store, trajectory
 
@@ -20,12 +21,6 @@ COLLECTIVE = "einstein-collective multi-origin"
 IN_SOLVENT = "einstein-collective multi-origin, solvent frame"
 SALT = np.array([[20.0, 8.0], [8.0, 30.0]])
 MIXTURE = np.array([[20.0, 3.0, -5.0], [3.0, 10.0, 4.0], [-5.0, 4.0, 30.0]])
-
-
-def find(results: dict[str, Any], name: str, species: str, method: str) -> dict[str, Any]:
-    found = [f for f in results["figures"] if (f["name"], f["species"], f["method"]) == (name, species, method)]
-    assert len(found) == 1, (name, species, method, len(found))
-    return dict(found[0])
 
 
 def assert_near(figure: dict[str, Any], exact: float) -> None:

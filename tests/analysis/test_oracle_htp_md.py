@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from found_figures import find
 
 from cgsim.analysis import analyze_files, write_results
 from cgsim.analysis.settings import AnalysisSettings
@@ -41,12 +42,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     loaded = json.loads((folder / "results.json").read_text())
     assert isinstance(loaded, dict)
     return loaded
-
-
-def find(results: dict[str, Any], name: str, species: str, method: str) -> dict[str, Any]:
-    found = [f for f in results["figures"] if (f["name"], f["species"], f["method"]) == (name, species, method)]
-    assert len(found) == 1, (name, species, method, len(found))
-    return dict(found[0])
 
 
 @pytest.mark.parametrize(("key", "expected"), PUBLISHED.items(), ids=["-".join(key) for key in PUBLISHED])

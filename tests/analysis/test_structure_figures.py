@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from found_figures import curve, find
 from model_chains import freely_rotating
 from small_stores import CELL, chain_store, chains, salt, salt_motion, salt_store, trajectory
 
@@ -16,19 +16,6 @@ from cgsim.trajectory.store import write_store
 from cgsim.units import UnitSystem
 
 COSINE, BOND, LENGTH = 0.7, 1.2, 21
-
-
-def find(results: dict[str, Any], name: str, species: str, method: str = "") -> dict[str, Any]:
-    found = [
-        f for f in results["figures"] if f["name"] == name and f["species"] == species and method in ("", f["method"])
-    ]
-    assert len(found) == 1, (name, species, [(f["name"], f["species"], f["method"]) for f in results["figures"]])
-    return dict(found[0])
-
-
-def curve(results: dict[str, Any], kind: str, species: str) -> dict[str, Any]:
-    (found,) = [c for c in results["curves"][kind] if c["species"] == species]
-    return {k: np.array(v) if isinstance(v, list) else v for k, v in found.items()}
 
 
 def stiff_chains(path: Path, n_chains: int = 6, frames: int = 300, cell: np.ndarray | None = None) -> Path:
