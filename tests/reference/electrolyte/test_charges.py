@@ -25,7 +25,7 @@ def no_antechamber(monkeypatch):
 @pytest.fixture
 def has_antechamber():
     if antechamber.find_antechamber() is None:
-        pytest.skip("antechamber is not installed")
+        pytest.skip("antechamber makes AM1-BCC charges and is not on PyPI: conda install ambertools")
 
 
 def _by_element(topology):
