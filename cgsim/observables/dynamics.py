@@ -8,7 +8,7 @@ import numpy as np
 from scipy import fft
 
 from cgsim.observables.parallel import map_blocks
-from cgsim.observables.statistics import Estimate
+from cgsim.observables.positive import LogEstimate
 from cgsim.typing import Array, Float, Float64, Int64
 
 LAGS_PER_DECADE = 12
@@ -254,7 +254,7 @@ def autocorrelation(
 
 def integrated_relaxation_time(
     correlation: Float64[Array, " lags"], save_interval: float, n_series: int
-) -> tuple[Estimate, int]:
+) -> tuple[LogEstimate, int]:
     """Integral of an autocorrelation function by the trapezoidal rule, up to a window of six relaxation times.
 
     The window is the smallest lag M >= 6 tau(M) (Sokal, in: Functional Integration (1997), p. 131, sec. 3), and the
@@ -271,4 +271,4 @@ def integrated_relaxation_time(
     window = int(enough[0]) if enough.size else n - 1
     tau = max(float(running[window]), 0.5)
     error = tau * np.sqrt(2.0 * (2 * window + 1) / (n * n_series))
-    return Estimate(tau * save_interval, float(error) * save_interval), window
+    return LogEstimate(tau * save_interval, float(error) * save_interval), window

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cgsim.observables.coordination import ContactRecord
+from cgsim.observables.positive import CountEstimate, ShareEstimate
 from cgsim.observables.statistics import Estimate
 from cgsim.typing import Array, Float64, Int64
 
-ENOUGH_IONS = 8  # from here on, errors come from the scatter over ions
+ENOUGH_IONS = 8  # from here on, the scatter over ions is known well enough to enlarge errors
 
 
 @dataclass(frozen=True)
@@ -26,37 +27,43 @@ class Hops:
     n_frames: int
 
     @property
-    def rate(self) -> Estimate:
+    def rate(self) -> CountEstimate:
         """Hops of one ion per frame, with an error as in :func:`event_rate`."""
         return event_rate(self.within + self.between, self.n_frames - 1)
 
     @property
     def share_between(self) -> Estimate:
-        """Share of hops that lead to another molecule; nan without any hop."""
-        total = int((self.within + self.between).sum())
+        """Share of hops that lead to another molecule; nan without any hop.
+
+        Hops of one ion may be more alike than those of two: where eight or more have hopped, the scatter over them says
+        how many hops are independent.
+        """
+        all_hops = self.within + self.between
+        total = int(all_hops.sum())
         if total == 0:
             return Estimate(float("nan"), float("nan"))
-        share = float(self.between.sum()) / total
-        n = len(self.within)
-        if n < ENOUGH_IONS or share in (0.0, 1.0):  # what a flat prior leaves open: never known for certain
-            inside, outside = self.between.sum() + 1.0, self.within.sum() + 1.0
-            return Estimate(share, float(np.sqrt(inside * outside / (total + 3.0)) / (total + 2.0)))
-        deviations = self.between - share * (self.within + self.between)
-        return Estimate(share, float(np.sqrt(n / (n - 1.0) * (deviations**2).sum())) / total, n - 1.0)
+        share, n = float(self.between.sum()) / total, int(np.count_nonzero(all_hops))
+        if n < ENOUGH_IONS or share in (0.0, 1.0):
+            return ShareEstimate.of(share * total, float(total))
+        squares = float(np.square(self.between - share * all_hops).sum()) * n / (n - 1.0)
+        independent = max(1.0, total / max(1.0, squares / (total * share * (1.0 - share))))
+        return ShareEstimate.of(share * independent, independent, n - 1.0)
 
 
-def event_rate(events: Int64[Array, " particles"], n_intervals: int) -> Estimate:
+def event_rate(events: Int64[Array, " particles"], n_intervals: int) -> CountEstimate:
     """Events of one particle in one interval between frames.
 
-    The error is the scatter over particles, which knows of those that hop more than others; for fewer than eight it is
-    that of a Poisson count, of one event at least so that none seen does not mean none possible.
+    The error is that of a Poisson count, of one event where none was seen, since that does not mean that none is
+    possible. With eight particles or more their scatter enlarges it where some have more events than others.
     """
-    n = len(events)
-    per_particle = events / max(1, n_intervals)
-    if n >= ENOUGH_IONS and events.any():
-        return Estimate(float(per_particle.mean()), float(per_particle.std(ddof=1) / np.sqrt(n)), n - 1.0)
-    error = np.sqrt(max(1, int(events.sum()))) / (n * max(1, n_intervals))
-    return Estimate(float(per_particle.mean()), float(error))
+    n, total = len(events), int(events.sum())
+    of_one = 1.0 / (n * max(1, n_intervals))
+    if not total:
+        return CountEstimate(0.0, of_one)
+    if n < ENOUGH_IONS:
+        return CountEstimate(total * of_one, float(np.sqrt(total)) * of_one)
+    excess = max(1.0, float(events.var(ddof=1) / events.mean()))
+    return CountEstimate(total * of_one, float(np.sqrt(total * excess)) * of_one, n - 1.0)
 
 
 def coordination_hops(contacts: ContactRecord, persistence: int = 0) -> Hops:

@@ -7,11 +7,12 @@ import numpy as np
 from scipy import fft
 
 from cgsim.observables.coordination import ContactRecord
-from cgsim.observables.statistics import Estimate
+from cgsim.observables.positive import LogEstimate
 from cgsim.typing import Array, Bool, Float64, Int64
 
 N_GROUPS = 20  # at most so many groups of ions are left out in turn
 LEFT = 0.05  # a correlation that has not come down to this at the last lag gives a lower bound
+ROUNDING = 1e-9  # relative scatter of equal numbers
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Residence:
     Attributes:
         correlation: [lags], 1 at lag 0; lags 0 to half the frames.
         standard_error: [lags].
-        time: integral of the correlation up to ``window``, in frames.
+        time: integral of the correlation up to ``window``, in frames; its error is nan where all ions tell the same.
         window: lag at which the integral was cut, frames.
         is_lower_bound: whether the correlation had not decayed there.
         per_ion: mean number of molecules that an ion touches.
@@ -29,7 +30,7 @@ class Residence:
 
     correlation: Float64[Array, " lags"]
     standard_error: Float64[Array, " lags"]
-    time: Estimate
+    time: LogEstimate
     window: int
     is_lower_bound: bool
     per_ion: float
@@ -40,7 +41,8 @@ def intermittent_residence(contacts: ContactRecord) -> Residence:
 
     C(t) = <h(0) h(t)> / <h>, with h = 1 while an ion and a molecule touch (Rapaport, Mol. Phys. 50, 1151 (1983)). In a
     small box the same two meet again by chance: C(t) goes to p, the share of all molecules that an ion touches, and not
-    to 0. So (C - p) / (1 - p) is used, the same thing where there are many molecules.
+    to 0. So (C - p) / (1 - p) is used, the same thing where there are many molecules; 1 where all are touched all the
+    time.
     """
     n = contacts.n_frames
     lags = n // 2 + 1
@@ -60,7 +62,8 @@ def intermittent_residence(contacts: ContactRecord) -> Residence:
             return np.zeros(lags)
         chance = together / (kept.sum() * contacts.n_partners)
         raw = products[kept].sum(axis=0) / np.where(together > 0, together, 1.0)
-        return np.asarray((raw - chance) / np.where(chance < 1.0, 1.0 - chance, 1.0))
+        never_left = chance >= 1.0
+        return np.where(never_left, 1.0, (raw - chance) / np.where(never_left, 1.0, 1.0 - chance))
 
     return _residence(curve, contacts.n_ions, float(starts[:, 0].mean()))
 
@@ -109,8 +112,10 @@ def _residence(
     times = np.array([_integral(one, window) for one in left_out])
     factor = (n - 1) / n if n > 1 else 1.0
     spread = np.sqrt(factor * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
+    whole = _integral(correlation, window)
     error = float(np.sqrt(factor * np.square(times - times.mean()).sum()))
-    time = Estimate(_integral(correlation, window), error, max(1.0, n - 1.0))
+    # Where no group differs from another, as where no contact has broken, nothing is known of the error.
+    time = LogEstimate(whole, error if error > ROUNDING * whole else float("nan"), max(1.0, n - 1.0))
     return Residence(correlation, spread, time, window, not gone.size, per_ion)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import fft, optimize, special
 
 from cgsim.observables.dynamics import integrated_relaxation_time
+from cgsim.observables.positive import LogEstimate
 from cgsim.observables.statistics import Estimate
 from cgsim.typing import Array, Bool, Float64
 
@@ -111,6 +112,7 @@ def mode_relaxation(sums: ModeSums) -> ModeRelaxation:
     left_out = np.array([derive(np.arange(n) != k)[0] for k in range(n)])
     scatter = np.sqrt((n - 1.0) / n * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
     amplitude, time, stretching = (Estimate(float(v), float(e), n - 1.0) for v, e in zip(values, scatter, strict=True))
+    time = LogEstimate(time.value, time.standard_error, n - 1.0)
     # The correlation is half as long as the run, so each series counts for two of its length.
     integrated, _ = integrated_relaxation_time(correlation, 1.0, 2 * int(sizes.sum()))
     below = correlation < FITTED_DOWN_TO

@@ -40,6 +40,12 @@ class Estimate:
         """The estimate in another unit."""
         return replace(self, value=self.value * factor, standard_error=self.standard_error * abs(factor))
 
+    def of_replicas(
+        self, _replicas: "list[Estimate]", _shares: Float64[Array, " replicas"], whole: "Estimate"
+    ) -> "Estimate":
+        """What replicas of this kind are together, given their weighted mean with its error."""
+        return whole
+
 
 @dataclass(frozen=True)
 class ScaleEstimate(Estimate):
@@ -63,6 +69,13 @@ class ScaleEstimate(Estimate):
         """Confidence interval with equal tails, from the distribution of estimate over truth."""
         low, high = (self.value / self._quantile(0.5 * (1.0 + sign * level)) for sign in (1, -1))
         return low, high
+
+    def of_replicas(self, _replicas: list[Estimate], _shares: Float64[Array, " replicas"], whole: Estimate) -> Estimate:
+        """A scale as well, where the mean is positive."""
+        if not whole.value > 0:
+            return whole
+        freedom = 2.0 * (whole.value / whole.standard_error) ** 2
+        return ScaleEstimate(whole.value, whole.standard_error, freedom)
 
     def _quantile(self, probability: float) -> float:
         above, below = self.degrees_of_freedom, self.freedom_below
@@ -215,7 +228,9 @@ def combine_replicas(replicas: list[Estimate], replica_weights: Float64[Array, "
     errors = np.array([r.standard_error for r in replicas])
     mean = float(share @ values)
     if not (errors > 0).all():
-        return Estimate(mean, independent_average(values).standard_error, len(values) - 1.0)
+        scatter = independent_average(values).standard_error
+        # Equal values are certain only where each of them is.
+        return Estimate(mean, scatter if scatter > 0 or (errors == 0).all() else float("nan"), len(values) - 1.0)
     squared_error = float(share**2 @ errors**2)
     inflation = scatter_inflation(values, errors**2, mean)
     spread = sum(
@@ -224,10 +239,9 @@ def combine_replicas(replicas: list[Estimate], replica_weights: Float64[Array, "
     freedom = squared_error**2 / spread if spread > 0 else float("inf")
     if inflation > 1.0:
         freedom = min(freedom, len(values) - 1.0)
-    error = float(np.sqrt(squared_error * inflation))
-    if all(isinstance(r, ScaleEstimate) for r in replicas) and mean > 0:
-        return ScaleEstimate(mean, error, 2.0 * (mean / error) ** 2)
-    return Estimate(mean, error, freedom)
+    whole = Estimate(mean, float(np.sqrt(squared_error * inflation)), freedom)
+    of_one_kind = len({r.distribution for r in replicas}) == 1
+    return replicas[0].of_replicas(replicas, share, whole) if of_one_kind else whole
 
 
 def scatter_inflation(

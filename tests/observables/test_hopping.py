@@ -3,7 +3,7 @@ import pytest
 from synthetic_motion import brownian
 
 from cgsim.observables.coordination import ContactRecord
-from cgsim.observables.hopping import Hops, cage_hops, coordination_hops, event_rate, hop_function
+from cgsim.observables.hopping import Hops, cage_hops, coordination_hops, hop_function
 
 CHAINS, GROUPS, SITES = 6, 5, 3  # an ion sits at a group of sites of a chain
 
@@ -83,15 +83,6 @@ def test_ion_that_never_hops_has_a_rate_of_zero_that_is_not_certain() -> None:
     assert hops.rate.value == 0
     assert hops.rate.standard_error == pytest.approx(1 / 400)
     assert np.isnan(hops.share_between.value)
-
-
-def test_rate_of_poisson_events_is_covered() -> None:
-    generator, runs, rate = np.random.default_rng(3), 400, 0.02
-    for particles in (3, 30):
-        found = [event_rate(generator.poisson(rate * 500, size=particles), 500) for _ in range(runs)]
-        covered = np.mean([low <= rate <= high for low, high in (f.interval(0.68) for f in found)])
-        print(f"rate of Poisson events of {particles}: 68 % interval covers {covered:.1%} of {runs}")
-        assert abs(covered - 0.68) < 3 * np.sqrt(0.68 * 0.32 / runs) + 0.02  # counts are whole numbers: 2 %
 
 
 def cage_jumps(frames: int, particles: int, rate: float, seed: int) -> tuple[np.ndarray, int]:

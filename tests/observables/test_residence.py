@@ -41,7 +41,7 @@ def test_residence_times_of_two_state_contacts_are_covered_by_their_intervals() 
     for name, covered in inside.items():
         for level, hits in covered.items():
             print(f"{name} residence time: {level:.0%} interval covers {hits / runs:.1%} of {runs}")
-            # binomial at 3 sigma: 14 and 7 %; 4 %: the error is proportional to the value, which skews the interval
+            # binomial at 3 sigma: 14 and 7 %; 4 %: a jackknife of twelve ions
             assert abs(hits / runs - level) < 3 * np.sqrt(level * (1 - level) / runs) + 0.04
 
 
@@ -89,6 +89,15 @@ def test_contacts_that_never_break_give_a_lower_bound() -> None:
     found = continuous_residence(contacts)
     assert found.is_lower_bound
     assert found.time.value == pytest.approx(20.0)
+
+
+def test_error_of_contacts_that_all_tell_the_same_is_unknown_and_not_0() -> None:
+    never_broken, one_ion = np.ones((5, 1, 60), dtype=bool), np.arange(120).reshape(1, 2, 60) // 40 == 1
+    for history in (never_broken, one_ion):
+        for found in (continuous_residence(record(history)), intermittent_residence(record(history))):
+            assert found.time.value > 0
+            assert np.isnan(found.time.standard_error)
+            assert np.isnan(found.time.interval(0.95)).all()
 
 
 def test_two_ions_that_never_meet_anything_have_no_residence() -> None:
