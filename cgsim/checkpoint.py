@@ -23,6 +23,7 @@ from cgsim.units import UnitSystem
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
+PRETRAINED = Path(__file__).parent / "pretrained"  # a folder for each model that ships, its name the model's
 CARD_HASH = "card_sha256"
 
 
@@ -114,6 +115,30 @@ def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None
     partial = folder / f".{CARD}.partial"
     partial.write_bytes(content)
     partial.replace(text)
+
+
+def pretrained_models(task: str = "") -> list[Path]:
+    """Folders of the models that ship, those of a task only if it is given: their names begin with it."""
+    return sorted(path.parent for path in PRETRAINED.glob(f"{task}*/{CARD}"))
+
+
+def find_model(name: str | Path) -> Path:
+    """Folder of a model: a path, the folder of a training run, or the name of a model that ships.
+
+    A path goes before a name; a name without its seed means seed 0.
+
+    Raises:
+        InputError: if there is none.
+    """
+    for folder in (Path(name), Path(name) / "model", PRETRAINED / name, PRETRAINED / f"{name}-0"):
+        if (folder / CARD).exists():
+            return folder
+    if Path(name).exists():  # for the message about what is wrong with it
+        return Path(name)
+    names = ", ".join(folder.name for folder in pretrained_models())
+    raise InputError(
+        f"{name}: no such file; expected the folder of a model made by 'cgsim train', or one that ships: {names}"
+    )
 
 
 def load_model(path: Path, device: torch.device) -> TrainedModel:

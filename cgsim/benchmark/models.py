@@ -16,7 +16,6 @@ from cgsim.mapping import MappingSettings
 from cgsim.train.data import lag_stride
 from cgsim.train.fit import CHECKPOINT, fit
 
-SHIPPED = Path("models")  # folders of models that have the name of their task in their own: models/chain-0
 PUBLISHED = "published"  # how the names of models of the published network begin
 Say = Callable[[str], None]
 
@@ -37,23 +36,6 @@ class SeedModel:
     def fingerprint(self) -> str:
         """Identifies weights and card."""
         return content_hash(self.folder / WEIGHTS) + content_hash(self.folder / CARD)
-
-
-def shipped_models(task: str) -> list[Path]:
-    """Folders of the models that ship for a task."""
-    return sorted(path.parent for path in SHIPPED.glob(f"*{task}*/{CARD}"))
-
-
-def find_model(name: str) -> Path:
-    """Folder of a model: a path, the folder of a training run, or the name of a model that ships.
-
-    Raises:
-        InputError: if there is none.
-    """
-    for folder in (Path(name), Path(name) / "model", SHIPPED / name):
-        if (folder / CARD).exists():
-            return folder
-    raise InputError(f"{name}: no model there, and none of this name ships; give the folder of a trained model")
 
 
 def open_models(folders: list[Path], device: torch.device) -> dict[str, list[SeedModel]]:

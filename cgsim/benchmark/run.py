@@ -11,11 +11,12 @@ from cgsim.benchmark.electrolyte import ELECTROLYTE
 from cgsim.benchmark.figures import draw_figures
 from cgsim.benchmark.leave_one_out import leave_one_out
 from cgsim.benchmark.methods import METHODS, Benchmark, Predicted, reference_portraits
-from cgsim.benchmark.models import Say, SeedModel, find_model, open_models, shipped_models, train_models
+from cgsim.benchmark.models import Say, SeedModel, open_models, train_models
 from cgsim.benchmark.rows import REFERENCE, Row, write_rows
 from cgsim.benchmark.scoring import PairMetric, Scored, score
 from cgsim.benchmark.tables import markdown
 from cgsim.benchmark.task import Task
+from cgsim.checkpoint import find_model, pretrained_models
 from cgsim.errors import InputError, nearest
 from cgsim.units import format_time, parse_time
 
@@ -153,7 +154,7 @@ def _models(
     if settings.models:
         folders = [find_model(name) for name in settings.models]
     elif settings.quick:
-        folders = shipped_models(task.name)
+        folders = pretrained_models(task.name)
         if not folders:
             raise InputError(f"no model for the task {task.name} ships; give --models, or leave --quick out to train")
     else:

@@ -11,7 +11,20 @@ import typer
 from rich.console import Console
 
 from cgsim import __version__
-from cgsim.cli import analyze, benchmark, compare, convert, demo, fit, generate, importing, report, simulate, train
+from cgsim.cli import (
+    analyze,
+    benchmark,
+    compare,
+    convert,
+    demo,
+    fit,
+    generate,
+    importing,
+    models,
+    report,
+    simulate,
+    train,
+)
 from cgsim.cli import map as mapping
 from cgsim.errors import InputError
 
@@ -31,6 +44,7 @@ compare.register(app)
 fit.register(app)
 generate.register(app)
 train.register(app)
+models.register(app)
 simulate.register(app)
 report.register(app)
 demo.register(app)

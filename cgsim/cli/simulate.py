@@ -12,7 +12,9 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    model: Annotated[
+        str, typer.Argument(help="Folder of a model, or name of one that ships ('cgsim models').")
+    ],
     start: Annotated[list[Path], typer.Argument(help="Stores to start from (atoms or beads), one or several.")],
     time: Annotated[str, typer.Option("--time", help="How long, with unit: '200ns', '200000 tau'.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Store to write; several get their names appended.")],
@@ -34,7 +36,7 @@ def simulate(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
     """Simulate with a trained model: cgsim simulate MODEL START --time 200ns -o rollout.h5."""
-    from cgsim.checkpoint import load_model
+    from cgsim.checkpoint import find_model, load_model
     from cgsim.cli.progress import rollout_progress
     from cgsim.config import choose_execution, override_sampler, select_device
     from cgsim.errors import InputError
@@ -42,7 +44,7 @@ def simulate(
     from cgsim.production import simulate as run
     from cgsim.units import format_time, parse_time
 
-    trained = load_model(model, select_device(device))
+    trained = load_model(find_model(model), select_device(device))
     card = trained.card
     settings = ProductionSettings(
         time=parse_time(time, card.units),

@@ -5,7 +5,7 @@ import pytest
 from commands import run_here
 from systems import bead_spring, electrolyte_store, rouse_store, trained_model
 
-from cgsim.checkpoint import save_model
+from cgsim.checkpoint import pretrained_models, save_model
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.model import ModelSettings
@@ -88,7 +88,8 @@ def test_options_reach_the_run(monkeypatch):
     ("arguments", "message"),
     [
         (["none", "a.h5", "--time", "1 tau"],
-         "error: none: no such file; expected the folder of a model made by 'cgsim train'"),
+         "error: none: no such file; expected the folder of a model made by 'cgsim train', or one that ships: "
+         + ", ".join(folder.name for folder in pretrained_models())),
         (["model", "none.h5", "--time", "1 tau"], "error: none.h5: no such file"),
         (["model", "a.h5", "--time", "1"],
          "error: time '1' needs one of the units tau, for example '1tau'"),

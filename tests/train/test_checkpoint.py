@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from systems import electrolyte, trained_model
 
-from cgsim.checkpoint import TrainedModel, load_model, save_model
+from cgsim import checkpoint
+from cgsim.checkpoint import TrainedModel, find_model, load_model, pretrained_models, save_model
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
@@ -166,3 +167,19 @@ def test_model_of_unknown_architecture_is_refused_without_running_anything(saved
     card["model"]["dynamics"]["network"]["kind"] = "transformer"
     (folder / "model.json").write_text(json.dumps(card))
     assert "model.dynamics.network.kind" in refused(folder)
+
+
+def test_a_model_is_found_by_path_by_run_and_by_the_name_it_ships_with(tmp_path, monkeypatch):
+    trained = a_model()
+    save_model(tmp_path / "run" / "model", trained.model, trained.card)
+    for name in ("electrolyte-0", "electrolyte-1"):
+        save_model(tmp_path / "pretrained" / name, trained.model, trained.card)
+    monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path / "pretrained")
+    monkeypatch.chdir(tmp_path)
+    assert find_model("run/model").resolve() == find_model("run").resolve() == (tmp_path / "run" / "model").resolve()
+    assert find_model("electrolyte-1") == tmp_path / "pretrained" / "electrolyte-1"
+    assert find_model("electrolyte") == tmp_path / "pretrained" / "electrolyte-0"
+    assert [folder.name for folder in pretrained_models("electrolyte")] == ["electrolyte-0", "electrolyte-1"]
+    assert pretrained_models("chain") == []
+    with pytest.raises(InputError, match=r"ours: no such file; .* one that ships: electrolyte-0, electrolyte-1$"):
+        find_model("ours")

@@ -1,0 +1,60 @@
+"""`cgsim models`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cgsim.checkpoint import ModelCard
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("models")(models)
+
+
+def models(
+    model: Annotated[str | None, typer.Argument(help="Folder or name of a model; default: all that ship.")] = None,
+) -> None:
+    """List the models that ship, or say what one model is: cgsim models MODEL."""
+    import torch
+
+    from cgsim.checkpoint import PRETRAINED, find_model, load_model, pretrained_models
+    from cgsim.units import format_time
+
+    cpu = torch.device("cpu")
+    if model is not None:
+        _describe(load_model(find_model(model), cpu).card)
+        return
+    for folder in pretrained_models():
+        card = load_model(folder, cpu).card
+        lag = format_time(card.model.lag_time, card.units)
+        typer.echo(
+            f"{folder.name:16s} lag {lag}, {card.mapping.atoms_per_bead} atoms a bead, "
+            f"learned from {len(card.training_systems)} trajectories"
+        )
+    typer.echo(f"their card: {PRETRAINED / 'README.md'}")
+
+
+def _describe(card: "ModelCard") -> None:
+    from cgsim.units import format_time
+
+    lengths = sum(s.length for s in card.training_systems)
+    history = [format_time(offset * card.model.lag_time, card.units) for offset in card.model.history_offsets]
+    sampler = card.sampler.model_dump(exclude_defaults=True)
+    rows = {
+        "name": card.name,
+        "units": card.units.value,
+        "lag": format_time(card.model.lag_time, card.units),
+        "looks back": ", ".join(history),
+        "mapping": f"{card.mapping.atoms_per_bead} atoms a bead; {dict(card.mapping.beads_per_molecule)}",
+        "beads": ", ".join(card.scales.class_names),
+        "atom types": ", ".join(card.atom_types),
+        "refinement": ", ".join(f"{key} {value}" for key, value in sampler.items()) if card.model.refiner else "none",
+        "learned from": f"{len(card.training_systems)} trajectories, {format_time(lengths, card.units)} in all",
+        "cgsim": card.cgsim_version,
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:14s} {value}")
+    for name, value in card.figures.items():
+        typer.echo(f"{name:24s} {value:.4f}")
