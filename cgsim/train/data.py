@@ -17,6 +17,7 @@ from cgsim.models.inputs import SystemInputs
 from cgsim.models.model import ModelSettings
 from cgsim.models.normalization import Scales
 from cgsim.simulate.stability import TrainingRange
+from cgsim.train.cache import cached_trajectory
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.windows import displacement_window, history_window, window_frames
 from cgsim.typing import Array, Float64
@@ -43,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True)
 class BeadData:
-    """A bead trajectory in memory, as windows see it.
+    """A bead trajectory, as windows see it.
 
     Attributes:
         source: where it came from.
@@ -94,7 +95,7 @@ def load(source: Source, mapping: MappingSettings, settings: ModelSettings) -> B
             f"{path}: a history of {settings.history_offsets[-1]} lags of {format_time(settings.lag_time, units)} and "
             f"the step after it need {n_needed} frames, the trajectory has {len(chosen)}: use a shorter history or lag"
         )
-    trajectory = opened.read(frames, sizes=settings.bead_size is not None)
+    trajectory = cached_trajectory(opened, frames, sizes=settings.bead_size is not None)
     change = np.abs(trajectory.cell - trajectory.cell[0]).max()
     if change > LARGEST_CELL_CHANGE * max(np.abs(trajectory.cell[0]).max(), 1e-300) and trajectory.is_periodic:
         raise InputError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, TQDMProgressBar
 from torch.utils.data import DataLoader, Subset
@@ -253,8 +254,8 @@ def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dic
 
 
 def _training_system(d: BeadData) -> TrainingSystem:
-    digest = hashlib.sha256(d.trajectory.wrapped_positions.tobytes())
-    digest.update(d.trajectory.image_flags.tobytes())
+    digest = hashlib.sha256(np.ascontiguousarray(d.trajectory.wrapped_positions).data)
+    digest.update(np.ascontiguousarray(d.trajectory.image_flags).data)
     time = d.trajectory.time
     return TrainingSystem(
         file=d.source.path.name,
