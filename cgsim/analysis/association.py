@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure, block_details
+from cgsim.analysis.figures import Curve, Figure, block_details, of_counts
 from cgsim.analysis.motion import Box
 from cgsim.analysis.pairs import radial_bins, refuse_far
 from cgsim.analysis.selection import Species
@@ -76,7 +76,7 @@ def association_figures(source: Source, association: Association) -> tuple[list[
 
     def average_of(name: str, species: str, average: BlockAverage, method: str) -> Figure:
         details = {"contact": association.contact, **block_details(average)}
-        return Figure(name, species, average.estimate, "", method, span, "", details)
+        return of_counts(Figure(name, species, average.estimate, "", method, span, "", details))
 
     figures = []
     for k, ion in enumerate(ions):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import UPPER, Curve, Figure
 from cgsim.analysis.motion import MAX_BYTES, unwrapped
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
@@ -18,17 +18,21 @@ from cgsim.observables.rouse import (
 
 MIN_FRAMES = 20
 SHORT = 10.0  # relaxation times: a run shorter than this says little about one
+MODES = "rouse_relaxation_time and rouse_amplitude"
+ENDS = f"end_to_end_relaxation_time, {MODES}"
 
 
 def chain_results(source: Source, species: Species, n_modes: int) -> tuple[list[Figure], list[Curve], list[str]]:
     """Relaxation of the end-to-end vector, and of the first Rouse modes of chains of equal length."""
     if source.n_frames < MIN_FRAMES:
-        return [], [], []
+        return [], [], [_note(source, species, ENDS, f"{source.n_frames} frames, at least {MIN_FRAMES} are needed")]
+    if not species.are_bonded:
+        return [], [], [_note(source, species, ENDS, "it has no bonds that hold it together")]
     lengths = {len(path) for path in species.backbones}
     notes = []
     n_modes = min(n_modes, min(lengths) - 1)
     if len(lengths) > 1 and n_modes > 0:
-        notes.append(f"{source.path}: no Rouse modes of {species.name}: backbones of {min(lengths)} to {max(lengths)}")
+        notes.append(_note(source, species, MODES, f"backbones of {min(lengths)} to {max(lengths)}"))
         n_modes = 0
     ends, *modes = [mode_relaxation(sums) for sums in _sums(source, species, n_modes)]
     figures = [_time(source, species, "end_to_end_relaxation_time", "stretched exponential", ends)]
@@ -40,6 +44,10 @@ def chain_results(source: Source, species: Species, n_modes: int) -> tuple[list[
         figures.append(Figure("rouse_amplitude", species.name, modes[0].amplitude, squared, "mode 1", span))
         curves.append(_modes(source, species, modes, lengths.pop()))
     return figures, curves, notes
+
+
+def _note(source: Source, species: Species, names: str, reason: str) -> str:
+    return f"{source.path}: no {names} of {species.name}: {reason}"
 
 
 def _sums(source: Source, species: Species, n_modes: int) -> list[ModeSums]:
@@ -66,20 +74,21 @@ def _sums(source: Source, species: Species, n_modes: int) -> list[ModeSums]:
 def _time(source: Source, species: Species, name: str, method: str, one: ModeRelaxation) -> Figure:
     interval = source.save_interval
     time = one.time.scaled(interval)
-    warning = ""
+    warning = bound = ""
     if not one.has_decayed:
         warning = "not down to 1/e in half the run: extrapolated by the stretched exponential"
     elif source.duration < SHORT * time.value:
         warning = f"the run is only {source.duration / time.value:.1f} relaxation times long"
     elif time.value <= 0.5 * interval:
-        warning = "relaxes within a save interval: an upper bound"
+        warning, bound = "relaxes within a save interval: an upper bound", UPPER
     details = {
         "stretching": one.stretching.value,
         "stretching_error": one.stretching.standard_error,
         "integrated_time": one.integrated.value * interval,
         "integrated_time_error": one.integrated.standard_error * interval,
     }
-    return Figure(name, species.name, time, source.units.time, method, (0.0, one.window * interval), warning, details)
+    span = (0.0, one.window * interval)
+    return Figure(name, species.name, time, source.units.time, method, span, warning, details, bound=bound)
 
 
 def _autocorrelation(source: Source, species: Species, one: ModeRelaxation) -> Curve:

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from cgsim.analysis.figures import LOWER, UPPER
 from cgsim.analysis.run import analyze_files
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.errors import InputError, nearest
+from cgsim.observables.positive import CountEstimate
 
 Document = dict[str, Any]
 Key = tuple[str, str, str, str]  # system, name, species, method
 SYSTEM_MARK = "#"
+STORES = (".h5", ".hdf5")
+SHOWN = ("value", "standard_error", "unit", "warning")
 NEEDED = ("name", "species", "method", "value", "standard_error", "unit", "system")
 
 
@@ -28,6 +32,7 @@ class Verdict(StrEnum):
     AGREES = "agrees"
     UNITS = "units differ"
     UNKNOWN = "no error"
+    BOUND = "a bound that leaves it open"
     ONLY_FIRST = "only in the first"
     ONLY_SECOND = "only in the second"
 
@@ -59,7 +64,7 @@ class ComparedFigure:
         """The entry of this figure in the file that ``cgsim compare -o`` writes."""
         record: Document = {key: self.figure[key] for key in ("system", "name", "species", "method", "unit")}
         for label, one in (("first", self.first), ("second", self.second)):
-            record[label] = one and {key: one.get(key) for key in ("value", "standard_error", "unit", "warning")}
+            record[label] = one and {key: one.get(key) for key in (*SHOWN, "bound") if key in SHOWN or one.get(key)}
         known = math.isfinite(self.probability)
         return {**record, "probability": self.probability if known else None, "verdict": self.verdict.value}
 
@@ -114,7 +119,8 @@ def read_results(text: str, settings: AnalysisSettings) -> list[Document]:
     """
     name, _, system = text.partition(SYSTEM_MARK)
     path = Path(name)
-    figures = read_document(path, settings)["figures"]
+    document = analyze_files([path], settings) if path.suffix in STORES else read_document(path)
+    figures = document["figures"]
     systems = list(dict.fromkeys(figure["system"] for figure in figures))
     if system and system not in systems:
         raise InputError(f"{path}: no system {system!r}{nearest(system, systems)}")
@@ -150,20 +156,20 @@ def compare_results(first: list[Document], second: list[Document], level: float 
     )
 
 
-def read_document(path: Path, settings: AnalysisSettings) -> Document:
-    """A results file, or those of a store or rollout, which is then analysed.
+def read_document(path: Path) -> Document:
+    """A results file.
 
     Raises:
         InputError: if the file is missing or holds no results.
     """
-    if path.suffix in {".h5", ".hdf5"}:
-        return analyze_files([path], settings)
+    if path.suffix in STORES and path.exists():
+        raise InputError(f"{path}: is a store, expected its results: cgsim analyze {path} -o results.json")
     try:
         document: Any = json.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        raise InputError(f"{path}: not JSON, expected results that 'cgsim analyze' wrote, or a store (.h5)") from None
+        raise InputError(f"{path}: not JSON, expected results that 'cgsim analyze' wrote") from None
     figures = document.get("figures") if isinstance(document, dict) else None
     if not isinstance(figures, list) or not all(isinstance(f, dict) and all(k in f for k in NEEDED) for f in figures):
         raise InputError(f"{path}: no figures in it, expected results that 'cgsim analyze' wrote")
@@ -195,14 +201,54 @@ def _chance(first: Document | None, second: Document | None) -> float:
     if any(number is None for number in numbers):
         return math.nan
     a, a_error, b, b_error = numbers
+    if _is_open(first, second):
+        return math.nan
     if a_error == 0 and b_error == 0:
         return math.nan if math.isclose(a, b, rel_tol=1e-9) else 0.0  # exact and equal: nothing to test
-    if all(side.get("distribution") == "scale" for side in (first, second)) and a > 0 and b > 0:
-        return _chance_of_scales(a, a_error, b, b_error)
-    squares = np.array([a_error**2, b_error**2])
+    laws = {side.get("distribution") for side in (first, second)}
     freedom = np.array([side.get("degrees_of_freedom") or np.inf for side in (first, second)])
-    of_both = squares.sum() ** 2 / (squares**2 / freedom).sum() if (squares**2 / freedom).sum() > 0 else np.inf
-    return float(2.0 * stats.t.sf(abs(a - b) / np.sqrt(squares.sum()), of_both))
+    if laws == {"scale"} and a > 0 and b > 0:
+        return _chance_of_scales(a, a_error, b, b_error)
+    if laws == {"count"}:
+        return _chance_of_counts(a, a_error, b, b_error, freedom)
+    if laws == {"log"} and a > 0 and b > 0:
+        return _student(math.log(a / b), np.array([a_error / a, b_error / b]), freedom)
+    return _student(a - b, np.array([a_error, b_error]), freedom)
+
+
+def _is_open(first: Document, second: Document) -> bool:
+    """Whether a bound allows for any value of the other: only one on the wrong side of it can be told from it.
+
+    Given that it lies there, twice the chance beyond one side is evenly distributed where truth and bound are equal, so
+    the test of two values serves.
+    """
+    bounds = [side.get("bound") for side in (first, second)]
+    a, b = first["value"], second["value"]
+    is_above = bounds[0] != UPPER and bounds[1] != LOWER and a > b  # all that the first can be is above the second
+    is_below = bounds[0] != LOWER and bounds[1] != UPPER and a < b
+    return any(bounds) and not (is_above or is_below)
+
+
+def _student(difference: float, errors: np.ndarray, freedom: np.ndarray) -> float:
+    """Chance of a difference as large, with Welch's degrees of freedom."""
+    return float(2.0 * stats.t.sf(abs(difference) / np.sqrt((errors**2).sum()), _of_both(errors, freedom)))
+
+
+def _of_both(errors: np.ndarray, freedom: np.ndarray) -> float:
+    spread = float((errors**4 / freedom).sum())
+    return float((errors**2).sum()) ** 2 / spread if spread > 0 else math.inf
+
+
+def _chance_of_counts(a: float, a_error: float, b: float, b_error: float, freedom: np.ndarray) -> float:
+    """Compare rates of events: of all events, those of the first are binomial; tails of Beta(n1 + 1/2, n2 + 1/2)."""
+    rates = [CountEstimate(a, a_error), CountEstimate(b, b_error)]
+    events, of_one = np.array([r.events for r in rates]), np.array([r.of_one for r in rates])
+    if not events.any():
+        return 1.0
+    share = float(of_one[1] / of_one.sum())  # of the time watched
+    below = float(special.betainc(events[0] + 0.5, events[1] + 0.5, share))
+    quantile = special.ndtri(min(below, 1.0 - below))
+    return float(2.0 * stats.t.cdf(quantile, _of_both(np.array([a_error, b_error]), freedom)))
 
 
 def _chance_of_scales(a: float, a_error: float, b: float, b_error: float) -> float:
@@ -232,6 +278,8 @@ def _verdict(
     if first["unit"] != second["unit"]:
         return Verdict.UNITS
     if not math.isfinite(chance):
+        if first.get("bound") or second.get("bound"):
+            return Verdict.BOUND
         is_exact = first["standard_error"] == second["standard_error"] == 0
         return Verdict.AGREES if is_exact else Verdict.UNKNOWN
     if is_certain:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from cgsim.analysis.figures import Curve, Figure, block_details
+from cgsim.analysis.figures import Curve, Figure, block_details, of_counts
 from cgsim.analysis.motion import Box
 from cgsim.analysis.pairs import refuse_far
 from cgsim.analysis.selection import HYDROGEN, Species
@@ -124,7 +124,8 @@ def _contact_figures(
             label = f"{first.name}-{second.name}"
             method, window = "molecules that touch one", (0.0, distance)
             details, unit = block_details(average, k, m), source.units.length
-            yield Figure("molecules_in_contact", label, estimate, "", method, window, "", details, window_unit=unit)
+            figure = Figure("molecules_in_contact", label, estimate, "", method, window, "", details, window_unit=unit)
+            yield of_counts(figure)
 
 
 def _segments(

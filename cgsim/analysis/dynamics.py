@@ -18,11 +18,13 @@ class DynamicsPlan:
         contacts: cations and what they stay with; None if there is nothing to see.
         half_window: frames over which the place of a cage is averaged; 0 for no hops between cages.
         van_hove: lags of van Hove functions, frames.
+        notes: what cannot be measured, and why.
     """
 
     contacts: ContactPlan | None
     half_window: int
     van_hove: list[int]
+    notes: list[str]
 
 
 def plan_dynamics(
@@ -34,6 +36,11 @@ def plan_dynamics(
         InputError: if a time of the settings does not fit the trajectory, or a viscosity cannot be used.
     """
     check_finite_size(source, temperature, settings.dynamics)
+    contacts = plan_contacts(source, species, settings)
+    reason = contacts if isinstance(contacts, str) else ""
     return DynamicsPlan(
-        plan_contacts(source, species, settings), plan_cages(source, settings), van_hove_lags(source, settings)
+        None if isinstance(contacts, str) else contacts,
+        plan_cages(source, settings),
+        van_hove_lags(source, settings),
+        [reason] if reason else [],
     )

@@ -2,17 +2,23 @@
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cgsim.analysis.ranges import possible_range
+from cgsim.analysis.remarks import joined
 from cgsim.errors import InputError
 from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.trajectory.writer import disk_errors
 
 SHARED_ERROR = "error_from_viscosity"  # detail: part of the standard error that replicas have in common
+LOWER, UPPER = "lower", "upper"  # bounds
+BOUND_MARKS = {LOWER: ">", UPPER: "<"}
+OF_RUNS = "of_runs"  # detail: by run, what is not the same in all replicas
+NEVER_CHANGED = "the same in all frames: its error is not known"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Figure:
         system: which system, the file name without its suffix.
         file: the file; empty for replicas that were combined.
         window_unit: unit of ``window``; that of time if empty.
+        bound: :data:`LOWER` if all that is known is that the truth is not below the value, :data:`UPPER` if not above.
     """
 
     name: str
@@ -44,6 +51,13 @@ class Figure:
     system: str = ""
     file: str = ""
     window_unit: str = ""
+    bound: str = ""
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Confidence interval within the values that the figure can have; that of a bound is open on one side."""
+        least, most = possible_range(self.name, self.method)
+        low, high = (float(np.clip(end, least, most)) for end in self.estimate.interval(level))
+        return least if self.bound == UPPER else low, most if self.bound == LOWER else high
 
     def to_json(self) -> dict[str, Any]:
         """The figure as it stands in ``results.json``."""
@@ -54,15 +68,16 @@ class Figure:
             "standard_error": self.estimate.standard_error,
             "degrees_of_freedom": self.estimate.degrees_of_freedom,
             "distribution": self.estimate.distribution,
-            "interval_68": list(self.estimate.interval(0.68)),
-            "interval_95": list(self.estimate.interval(0.95)),
+            "interval_68": list(self.interval(0.68)),
+            "interval_95": list(self.interval(0.95)),
             "unit": self.unit,
             "method": self.method,
             "window": list(self.window),
             "window_unit": self.window_unit,
             "system": self.system,
         }
-        record.update({key: value for key, value in (("file", self.file), ("warning", self.warning)) if value})
+        more = {"bound": self.bound, "file": self.file, "warning": self.warning}
+        record.update({key: value for key, value in more.items() if value})
         return {**record, **self.details}
 
 
@@ -87,6 +102,14 @@ class Curve:
     def to_json(self) -> dict[str, Any]:
         """The curve as it stands in ``results.json``."""
         return {"system": self.system, "species": self.label, **self.columns, "units": self.units}
+
+
+def of_counts(figure: Figure) -> Figure:
+    """An average over time of something counted: where it never changes, its error is not 0 but unknown."""
+    if figure.estimate.standard_error != 0:
+        return figure
+    unknown = replace(figure.estimate, standard_error=float("nan"))
+    return replace(figure, estimate=unknown, warning=joined(figure.warning, NEVER_CHANGED))
 
 
 def block_details(average: BlockAverage, *index: int) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
         check_resolution(source, salt)
     notes = [note] if note else []
     if source.n_frames < MIN_FRAMES:
-        notes.append(f"{source.path}: {source.n_frames} frames: no multi-origin figures below {MIN_FRAMES}")
+        lost = "multi-origin self_diffusivity, centre_of_mass_diffusivity, non_gaussian_parameter or collective figures"
+        notes.append(f"{source.path}: no {lost}: {source.n_frames} frames, at least {MIN_FRAMES} are needed")
     if box.change > STEADY:
         notes.append(
             f"{source.path}: edges of the cell change by up to {box.change:.2%}: paths are put together from their "
@@ -74,7 +75,7 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
     temperature = settings.temperature or stated_temperature(source)
     dynamics = plan_dynamics(source, species, temperature, settings)
     wanted = settings.species or tuple(names)
-    return Plan(source, species, wanted, box, structure, salt, temperature, dynamics, notes)
+    return Plan(source, species, wanted, box, structure, salt, temperature, dynamics, notes + dynamics.notes)
 
 
 def trimmed(source: Source, settings: AnalysisSettings) -> Source:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import LOWER, UPPER, Curve, Figure
 from cgsim.analysis.motion import MAX_BYTES, Box, read_paths
 from cgsim.analysis.pairs import radial_bins
 from cgsim.analysis.selection import Species
@@ -42,8 +42,8 @@ class ContactPlan:
     tolerance: int
 
 
-def plan_contacts(source: Source, species: list[Species], settings: AnalysisSettings) -> ContactPlan | None:
-    """Settle what is looked at; None if there is nothing.
+def plan_contacts(source: Source, species: list[Species], settings: AnalysisSettings) -> ContactPlan | str:
+    """Settle what is looked at, or say why that cannot be; nothing is said if there is nothing or it is not wanted.
 
     Raises:
         InputError: if a time of the settings cannot be read, or is longer than half the run.
@@ -59,8 +59,11 @@ def plan_contacts(source: Source, species: list[Species], settings: AnalysisSett
         recrossing = parse_time(dynamics.recrossing, source.units, allow_zero=True)
         if recrossing > 0.5 * source.duration:
             raise InputError(f"{source.path}: --recrossing {dynamics.recrossing} is longer than half the run")
-    if not pairs or not dynamics.contact_frames or source.n_frames // stride < MIN_FRAMES:
-        return None
+    if not pairs or not dynamics.contact_frames:
+        return ""
+    if source.n_frames // stride < MIN_FRAMES:
+        looked_at = f"{source.n_frames // stride} frames to look at"
+        return f"{source.path}: no {_names(pairs)}: {looked_at}, at least {MIN_FRAMES} are needed"
     return ContactPlan(pairs, stride, int(recrossing / (stride * source.save_interval) + 1e-9))
 
 
@@ -95,7 +98,7 @@ def contact_results(
     for ion, other in plan.pairs:
         label = f"{ion.name}-{other.name}"
         shell = _shell(source, ion, other, box, settings)
-        without = f"{source.path}: no residence times of {label}"
+        without = f"{source.path}: no {_names([(ion, other)])}"
         if shell.cutoff is None:
             notes.append(f"{without}: their rdf has no first minimum; give --coordination-cutoff")
             continue
@@ -149,12 +152,12 @@ def _residence_figures(
     figures = []
     interval = rule["resolution"]
     for method, one in zip(("continuous", "intermittent"), kept, strict=True):
-        warning = ""
+        warning = bound = ""
         if one.is_lower_bound:
-            left = one.correlation[-1]
+            left, bound = one.correlation[-1], LOWER
             warning = f"{left:.0%} of the contacts are left after half the run: the residence time is a lower bound"
-        elif one.time.value <= interval:
-            warning = "contacts break within a frame interval: the residence time is an upper bound"
+        elif one.time.value <= 1.0:  # in frames
+            warning, bound = "contacts break within a frame interval: the residence time is an upper bound", UPPER
         details = {**rule, "molecules_per_ion": one.per_ion}
         span = (0.0, one.window * interval)
         figures.append(
@@ -167,9 +170,18 @@ def _residence_figures(
                 span,
                 warning,
                 details if method == "continuous" else {k: v for k, v in details.items() if k != "recrossing"},
+                bound=bound,
             )
         )
     return figures
+
+
+def _names(pairs: list[tuple[Species, Species]]) -> str:
+    """Which figures there are of some pairs, and of which."""
+    what = (
+        "residence_time, hop_rate and interchain_hop_share" if any(b.is_chain for _, b in pairs) else "residence_time"
+    )
+    return f"{what} of {', '.join(f'{a.name}-{b.name}' for a, b in pairs)}"
 
 
 def _hop_figures(source: Source, label: str, hops: Hops, rule: dict[str, Any]) -> list[Figure]:
@@ -177,7 +189,7 @@ def _hop_figures(source: Source, label: str, hops: Hops, rule: dict[str, Any]) -
     span = (0.0, (hops.n_frames - 1) * interval)
     within, between = int(hops.within.sum()), int(hops.between.sum())
     details = {**rule, "events_within_chains": within, "events_between_chains": between}
-    warning = "no hop was seen" if within + between == 0 else ""
+    warning = "no hop was seen, so there is no interchain_hop_share" if within + between == 0 else ""
     figures = [
         Figure(
             "hop_rate",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure, block_details
+from cgsim.analysis.figures import LOWER, UPPER, Curve, Figure, block_details
 from cgsim.analysis.motion import Box, Motion
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
@@ -114,7 +114,8 @@ def _sizes(source: Source, name: str, motion: Motion, chains: slice, *, share_me
         estimate, details = _mean_of_chains(series, source.duration < LONG * tau.value and share_mean)
         figures.append(Figure(what, name, estimate, unit, "average", span, warning, details))
     cut = (0.0, window * source.save_interval)
-    slowness = Figure("relaxation_time", name, tau, source.units.time, "integrated autocorrelation", cut, warning)
+    method, bound = "integrated autocorrelation", relaxation_bound(source, tau.value)
+    slowness = Figure("relaxation_time", name, tau, source.units.time, method, cut, warning, bound=bound)
     return [*figures, slowness]
 
 
@@ -138,11 +139,17 @@ def _means(series: Float64[Array, "frames chains"], *, share: bool) -> Float64[A
     return np.full_like(own, own.mean()) if share else own
 
 
+def relaxation_bound(source: Source, tau: float) -> str:
+    """Whether a relaxation time is a bound, since the run is short, or saved too seldom, for it."""
+    if source.duration < SHORT * tau:
+        return LOWER
+    return UPPER if tau <= 0.75 * source.save_interval else ""
+
+
 def relaxation_warning(source: Source, tau: float) -> str:
     """What to say about sizes in a run that is short, or saved too seldom, for their relaxation time."""
-    if source.duration < SHORT * tau:
+    bound = relaxation_bound(source, tau)
+    if bound == LOWER:
         ratio = source.duration / tau
         return f"the run is only {ratio:.1f} relaxation times long: errors and relaxation time are lower bounds"
-    if tau <= 0.75 * source.save_interval:
-        return "relaxes within a save interval: the relaxation time is an upper bound"
-    return ""
+    return "relaxes within a save interval: the relaxation time is an upper bound" if bound else ""

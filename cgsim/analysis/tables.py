@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from cgsim.analysis.figures import BOUND_MARKS
 from cgsim.trajectory.writer import disk_errors
 
 FIGURE_COLUMNS = (
@@ -12,6 +13,7 @@ FIGURE_COLUMNS = (
     "name",
     "species",
     "method",
+    "bound",
     "value",
     "standard_error",
     "low_68",
@@ -30,16 +32,21 @@ FIGURE_COLUMNS = (
     "warning",
     "file",
 )
-PAIRS = {"interval_68": ("low_68", "high_68"), "interval_95": ("low_95", "high_95"), "window": FIGURE_COLUMNS[13:15]}
+PAIRS = {
+    "interval_68": ("low_68", "high_68"),
+    "interval_95": ("low_95", "high_95"),
+    "window": ("window_from", "window_to"),
+}
 LABELS = ("system", "species")
 UNITS = "units"
 
 
 def figures_csv(document: dict[str, Any]) -> str:
-    """One row per figure; a value that does not exist is an empty cell."""
+    """One row per figure; a value that does not exist is an empty cell, ``bound`` is ``>`` or ``<`` before a bound."""
     rows = []
     for figure in document["figures"]:
         row = {name: figure.get(name) for name in FIGURE_COLUMNS}
+        row["bound"] = BOUND_MARKS.get(figure.get("bound", ""))
         for key, names in PAIRS.items():
             row |= dict(zip(names, figure.get(key) or (None, None), strict=True))
         rows.append(row)

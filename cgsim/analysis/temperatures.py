@@ -9,7 +9,7 @@ import numpy as np
 
 from cgsim.analysis.comparison import read_document
 from cgsim.analysis.figures import Curve, Figure, to_document
-from cgsim.analysis.settings import AnalysisSettings
+from cgsim.analysis.remarks import headed, joined
 from cgsim.errors import InputError
 from cgsim.observables.arrhenius import MIN_VFT, TemperatureFit, arrhenius, vogel_fulcher_tammann
 from cgsim.observables.statistics import Estimate, ScaleEstimate
@@ -74,11 +74,14 @@ def fit_results(files: list[Path], at: float | None = None) -> dict[str, Any]:
     """
     if at is not None and not at > 0:
         raise InputError(f"temperature must be positive, got {at:g}")
-    series, notes = _collect(files)
+    series, notes, known = _collect(files)
+    if len(known) == 1:
+        where = f"is at {known[0]:g} K" if len(files) == 1 else f"and all other files are at {known[0]:g} K"
+        raise InputError(f"{files[0]}: {where}, expected results at two temperatures or more")
     if not series:
         raise InputError(
-            f"{files[0]}: nothing to fit: no diffusivity, conductivity or relaxation time above 0 is there at two "
-            f"different temperatures or more in {len(files)} files"
+            f"{files[0]}: nothing to fit: no diffusivity, conductivity or relaxation time that is above 0 and no bound "
+            f"is there at two different temperatures or more in {len(files)} files"
         )
     figures: list[Figure] = []
     curves: list[Curve] = []
@@ -90,11 +93,11 @@ def fit_results(files: list[Path], at: float | None = None) -> dict[str, Any]:
     return to_document([str(path) for path in files], [], figures, curves, list(dict.fromkeys(notes)))
 
 
-def _collect(files: list[Path]) -> tuple[list[Series], list[str]]:
-    """Points of all files by figure."""
+def _collect(files: list[Path]) -> tuple[list[Series], list[str], list[float]]:
+    """Points of all files by figure, what is left out, and all temperatures."""
     points: dict[tuple[str, str, str], list[tuple[float, dict[str, Any], Path]]] = {}
     for path in files:
-        document = read_document(path, AnalysisSettings())
+        document = read_document(path)
         temperature = {s["system"]: s.get("temperature") for s in document.get("systems", [])}
         for figure in document["figures"]:
             if not figure["name"].endswith((*RATES, *TIMES)) or figure["value"] is None:
@@ -113,18 +116,21 @@ def _collect(files: list[Path]) -> tuple[list[Series], list[str]]:
         for _, figure, path in own:
             if figure["unit"] != first["unit"]:
                 raise InputError(f"{path}: {name} of {species} is in {figure['unit']}, elsewhere in {first['unit']}")
-        usable = [(t, figure) for t, figure, _ in own if figure["value"] > 0]
-        if len(usable) < len(own):
-            notes.append(
-                f"{name} of {species}, {method}: left out {len(own) - len(usable)} values that are not above 0"
-            )
+        usable = [(t, figure) for t, figure, _ in own if figure["value"] > 0 and not figure.get("bound")]
+        for why, lost in (
+            ("only bounds are known", [t for t, figure, _ in own if figure.get("bound")]),
+            ("values are not above 0", [t for t, f, _ in own if f["value"] <= 0 and not f.get("bound")]),
+        ):
+            if lost:
+                at = ", ".join(f"{t:g} K" for t in lost)
+                notes.append(f"{name} of {species}, {method}: left out at {at}, where {why}")
         if len({t for t, _ in usable}) < 2:
             continue
-        warnings = [f"at {t:g} K {f['warning']}" for t, f in usable if f.get("warning")]
+        warning = joined(*(headed(f"at {t:g} K", f.get("warning", "")) for t, f in usable))
         temperatures = np.array([t for t, _ in usable])
         values = [_estimate(f) for _, f in usable]
-        found.append(Series(name, species, method, first["unit"], temperatures, values, "; ".join(warnings)))
-    return found, notes
+        found.append(Series(name, species, method, first["unit"], temperatures, values, warning))
+    return found, notes, sorted({t for own in points.values() for t, _, _ in own})
 
 
 def _estimate(figure: dict[str, Any]) -> Estimate:
@@ -168,7 +174,7 @@ def _figures(series: Series, fit: TemperatureFit, law: str) -> Iterator[Figure]:
             unit,
             method=f"{law} of {series.of}",
             window=(float(series.temperatures[0]), float(series.temperatures[-1])),
-            warning="; ".join(filter(None, [series.warning, _doubt(fit)])),
+            warning=joined(series.warning, _doubt(fit)),
             details={"points": len(series.values), "chi_squared": fit.chi_squared, "chance_of_scatter": fit.chance},
             window_unit="K",
         )
@@ -184,7 +190,7 @@ def _figures(series: Series, fit: TemperatureFit, law: str) -> Iterator[Figure]:
 def _doubt(fit: TemperatureFit) -> str:
     """Sentence for points that do not lie on the law."""
     if np.isfinite(fit.chance) and fit.chance < UNLIKELY:
-        return f"the points lie off this law (chance {fit.chance:.1g}); errors are enlarged by their scatter"
+        return f"the points lie off this law (chance {fit.chance:.1g}), so errors are enlarged by their scatter"
     return ""
 
 
@@ -202,7 +208,7 @@ def _value_at(series: Series, fit: TemperatureFit, law: str, at: float) -> Figur
         series.unit,
         f"{series.method}, {law} at {at:g} K",
         (low, high),
-        "; ".join(filter(None, [series.warning, _doubt(fit), outside])),
+        joined(series.warning, _doubt(fit), outside),
         {"temperature": at},
         window_unit="K",
     )

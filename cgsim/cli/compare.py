@@ -70,7 +70,11 @@ def _print(figures: list[dict[str, Any]]) -> None:
         )
     for figure in figures:
         sides = [figure[label] or {"value": None, "standard_error": None} for label in ("first", "second")]
-        cells = [cell for side in sides for cell in value_and_error(side["value"], side["standard_error"])]
+        cells = [
+            cell
+            for side in sides
+            for cell in value_and_error(side["value"], side["standard_error"], side.get("bound") or "")
+        ]
         chance = figure["probability"]
         table.add_row(
             figure["name"],

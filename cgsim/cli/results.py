@@ -5,6 +5,46 @@ from typing import Any
 
 import typer
 
+DETAILS = (
+    *("mean_squared_radius_of_gyration", "mean_squared_end_to_end_distance", "asphericity", "acylindricity"),
+    *("mean_squared_radius_of_gyration_of_atoms", "rdf", "rdf_first_peak", "rdf_first_minimum"),
+    *("rouse_amplitude", "non_gaussian_parameter", "finite_size_correction", "largest_cluster_size"),
+    *("onsager_coefficient", "onsager_self", "onsager_distinct"),
+)
+TOPICS = (
+    (
+        "box and sizes",
+        (
+            *("density", "molality", "radius_of_gyration", "mean_squared_radius_of_gyration", "end_to_end_distance"),
+            *("mean_squared_end_to_end_distance", "radius_of_gyration_of_atoms", "persistence_length"),
+            *("mean_squared_radius_of_gyration_of_atoms", "asphericity", "acylindricity", "relative_shape_anisotropy"),
+        ),
+    ),
+    (
+        "motion",
+        (
+            *("self_diffusivity", "centre_of_mass_diffusivity", "finite_size_correction", "non_gaussian_parameter"),
+            *("relaxation_time", "end_to_end_relaxation_time", "rouse_relaxation_time", "rouse_amplitude"),
+            *("residence_time", "hop_rate", "interchain_hop_share"),
+        ),
+    ),
+    (
+        "structure",
+        (
+            *("rdf", "rdf_first_peak", "rdf_first_minimum", "coordination_number", "molecules_in_contact"),
+            *("free_ion_fraction", "mean_cluster_size", "largest_cluster_size"),
+        ),
+    ),
+    (
+        "charge transport",
+        (
+            *("conductivity", "transference_number", "haven_ratio"),
+            *("onsager_coefficient", "onsager_self", "onsager_distinct"),
+        ),
+    ),
+    ("others", ()),
+)
+
 
 def check_output(output: Path, plots: str, inputs: list[Path]) -> None:
     """Refuse, before any work, what cannot be written, what is read as well, and a format that is not known."""
@@ -33,25 +73,42 @@ def write_all(document: dict[str, Any], output: Path, plots: str) -> None:
         write_plots(document, output, plots)
 
 
-def print_results(document: dict[str, Any], output: Path) -> None:
-    """Show the figures as one table, with warnings below it."""
+def print_results(document: dict[str, Any], output: Path, *, every: bool = True) -> None:
+    """Show figures by topic as one table, with warnings below it, each once.
+
+    Args:
+        document: of ``results.json``.
+        output: that file.
+        every: all of them, or only those that are no :data:`DETAILS` of others.
+    """
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
 
-    several = len({figure["system"] for figure in document["figures"]}) > 1
+    from cgsim.analysis.remarks import sentences
+
+    figures = [f for f in document["figures"] if every or f["name"] not in DETAILS]
+    systems = list(dict.fromkeys(figure["system"] for figure in figures))
+    figures.sort(key=lambda f: (systems.index(f["system"]), _topic(f)))
+    several = len(systems) > 1
+    columns = (*(["system"] if several else []), "figure", "species", "value", "+-", "unit", "method", "window")
     table = Table(box=None, pad_edge=False)
-    for column in (*(["system"] if several else []), "figure", "species", "value", "+-", "unit", "method", "window"):
+    for column in columns:
         table.add_column(column, justify="right" if column in {"value", "+-"} else "left", no_wrap=True)
     warnings: dict[str, int] = {}
-    for figure in document["figures"]:
-        mark = ""
-        if "warning" in figure:
-            mark = f" [{warnings.setdefault(figure['warning'], len(warnings) + 1)}]"
-        value, error = value_and_error(figure["value"], figure["standard_error"])
+    topic = ""
+    for figure in figures:
+        heading = [name for name, _ in TOPICS][_topic(figure)]
+        if heading != topic and not several:
+            table.add_row(*[""] * len(columns))
+            table.add_row(heading, *[""] * (len(columns) - 1))
+        topic = heading
+        marks = [str(warnings.setdefault(text, len(warnings) + 1)) for text in sentences(figure.get("warning", ""))]
+        value, error = value_and_error(figure["value"], figure["standard_error"], figure.get("bound", ""))
         window = " to ".join("?" if w is None else f"{w:.4g}" for w in figure["window"])
-        row = [figure["name"], figure["species"], value, error, figure["unit"], figure["method"] + mark, window]
-        table.add_row(*([figure["system"]] if several else []), *row)
+        row = [figure["name"], figure["species"], value, error, figure["unit"]]
+        method = f"{figure['method']} [{','.join(marks)}]" if marks else figure["method"]
+        table.add_row(*([figure["system"]] if several else []), *row, method, f"{window} {figure['window_unit']}")
     console = Console(highlight=False, markup=False)
     needed = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     Console(highlight=False, markup=False, width=max(console.width, needed)).print(table)
@@ -59,13 +116,23 @@ def print_results(document: dict[str, Any], output: Path) -> None:
         typer.echo(f"[{number}] {text}")
     for note in document["notes"]:
         typer.echo(f"note: {note}")
-    typer.echo(f"{output}: {len(document['figures'])} figures")
+    hidden = len(document["figures"]) - len(figures)
+    typer.echo(f"{output}: {len(document['figures'])} figures" + (f", {hidden} not shown: --all" if hidden else ""))
 
 
-def value_and_error(value: float | None, error: float | None) -> tuple[str, str]:
-    """Value with the digits that its error leaves meaning to, and the error with two."""
+def _topic(figure: dict[str, Any]) -> int:
+    """Which topic a figure belongs to; the last if to none."""
+    return next(k for k, (_, names) in enumerate(TOPICS) if figure["name"] in names or not names)
+
+
+def value_and_error(value: float | None, error: float | None, bound: str = "") -> tuple[str, str]:
+    """Value with the digits that its error leaves meaning to, and the error with two; a bound as ``> 45``."""
+    from cgsim.analysis.figures import BOUND_MARKS
+
     if value is None:
         return "-", "-"
+    if bound:
+        return f"{BOUND_MARKS[bound]} {value:.3g}", "-"
     if error is None:
         return f"{value:.4g}", "?"
     if error == 0 or value == 0:

@@ -229,7 +229,7 @@ def test_results_are_standard_json_with_null_for_what_is_unknown(tmp_path: Path)
     loaded = json.loads(target.read_text(), parse_constant=refuse)
     single = find(loaded, "self_diffusivity", "Na", "single-origin")
     assert single["standard_error"] is None
-    assert any("no multi-origin figures below 6" in note for note in loaded["notes"])
+    assert any("no multi-origin self_diffusivity" in n and "3 frames, at least 6" in n for n in loaded["notes"])
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 

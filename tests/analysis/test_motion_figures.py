@@ -145,7 +145,7 @@ def test_residence_and_hops_of_ions_on_chains(tmp_path: Path) -> None:
     assert share["standard_error"] > 0
     kept = curve(results, "residence", "Na-P")
     assert kept["continuous"][0] == 1.0
-    assert any("no residence times of Na-Cl: none within 2.8" in note for note in results["notes"])
+    assert any("no residence_time of Na-Cl: none within 2.8" in note for note in results["notes"])
 
 
 def test_frames_can_be_spared_and_the_resolution_is_said(tmp_path: Path) -> None:
@@ -184,7 +184,10 @@ def test_chains_of_unequal_length_have_ends_but_no_modes(tmp_path: Path) -> None
     motion_of = np.random.default_rng(6).normal(size=(40, 15, 3)).cumsum(axis=1)
     write_store(tmp_path / "uneven.h5", trajectory(system, motion_of, np.zeros((3, 3)), step=1.0))
     results = analyze_files([tmp_path / "uneven.h5"])
-    assert any("no Rouse modes of polymer: backbones of 7 to 8" in note for note in results["notes"])
+    assert any(
+        "no rouse_relaxation_time and rouse_amplitude of polymer: backbones of 7 to 8" in note
+        for note in results["notes"]
+    )
     assert find(results, "end_to_end_relaxation_time", "polymer", "stretched exponential")
 
 

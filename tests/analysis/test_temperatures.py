@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_stores import salt_store
 from typer.testing import CliRunner
 
 from cgsim.analysis.temperatures import GAS_CONSTANT, fit_results
@@ -70,7 +71,7 @@ def test_extrapolation_is_called_so_and_warnings_of_points_are_kept(tmp_path: Pa
     write(files[0], 300.0, [figure("self_diffusivity", 1e-7, warning="not yet diffusive")])
     outside = by_name(fit_results(files, at=280.0), "self_diffusivity")
     assert "extrapolated from 300 to 340 K" in outside["warning"]
-    assert "at 300 K not yet diffusive" in outside["warning"]
+    assert "at 300 K: not yet diffusive" in outside["warning"]
 
 
 def test_values_not_above_zero_are_left_out_with_a_note(tmp_path: Path) -> None:
@@ -78,7 +79,32 @@ def test_values_not_above_zero_are_left_out_with_a_note(tmp_path: Path) -> None:
     write(files[1], 340.0, [figure("self_diffusivity", -1e-9)])
     document = fit_results(files)
     assert by_name(document, "activation_energy")["points"] == 2
-    assert any("left out 1 values that are not above 0" in note for note in document["notes"])
+    assert any("left out at 340 K, where values are not above 0" in note for note in document["notes"])
+
+
+def test_bounds_are_never_fitted(tmp_path: Path) -> None:
+    files = series(tmp_path, [300.0, 340.0, 380.0], "residence_time", -1.0)
+    write(files[0], 300.0, [figure("residence_time", 45.0, bound="lower", standard_error=1e-6)])
+    document = fit_results(files)
+    assert by_name(document, "activation_energy")["points"] == 2
+    assert by_name(document, "activation_energy")["value"] == pytest.approx(ENERGY, rel=1e-9)
+    assert any(
+        "residence_time of Li, multi-origin: left out at 300 K, where only bounds" in n for n in document["notes"]
+    )
+    write(files[1], 340.0, [figure("residence_time", 45.0, bound="lower", standard_error=1e-6)])
+    with pytest.raises(InputError, match=r"nothing to fit: .* above 0 and no bound is there at two different temp"):
+        fit_results(files)
+
+
+def test_each_warning_is_printed_once(tmp_path: Path) -> None:
+    files = series(tmp_path, [300.0, 340.0, 380.0])
+    write(files[0], 300.0, [figure("self_diffusivity", 1e-7, warning="not yet diffusive; too short")])
+    arguments = ["fit", *map(str, files), "-o", str(tmp_path / "fit.json"), "--at", "250"]
+    lines = CliRunner().invoke(app, arguments).output.splitlines()
+    for text in ("at 300 K: not yet diffusive", "at 300 K: too short"):
+        assert len([line for line in lines if text in line]) == 1
+    (prefactor,) = [line for line in lines if line.startswith("log10_prefactor")]
+    assert " [1,2" in prefactor
 
 
 def test_command_writes_json_csv_and_plots(tmp_path: Path) -> None:
@@ -102,7 +128,15 @@ def test_command_writes_json_csv_and_plots(tmp_path: Path) -> None:
             "340.json: self_diffusivity of Li is in sigma2/tau, elsewhere in cm2/s",
         ),
         (lambda f: f[1].unlink(), "340.json: no such file"),
-        (lambda f: write(f[1], 300.0, [figure("self_diffusivity", 1.0)]), "two different temperatures or more"),
+        (
+            lambda f: write(f[1], 300.0, [figure("self_diffusivity", 1.0)]),
+            "300.json: and all other files are at 300 K, expected results at two temperatures or more",
+        ),
+        (lambda f: f.pop(), "300.json: is at 300 K, expected results at two temperatures or more"),
+        (
+            lambda f: f.append(salt_store(f[0].with_name("salt.h5"), n=2, frames=4)),
+            "salt.h5: is a store, expected its results: cgsim analyze",
+        ),
         (lambda f: f[1].write_text("[]"), "340.json: no figures in it"),
     ],
 )

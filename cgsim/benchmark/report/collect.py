@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from cgsim.analysis import AnalysisSettings
 from cgsim.analysis.comparison import read_document
 from cgsim.benchmark.report.manifest import MANIFEST, Manifest, TableRow, read_manifest
 from cgsim.checkpoint import TrainedModel, load_model
@@ -88,8 +87,11 @@ def read_run(folder: Path) -> Run:
     model = _model(folder, missing)
     metrics = _metrics(folder / METRICS, missing)
     systems = _systems(folder, manifest, missing) if found else _rollouts_only(folder, missing)
-    results = _results(folder / RESULTS, missing)
+    results, broken = _results(folder / RESULTS)
+    missing += [f"No analysis: {broken}."] if broken else []
     is_bare = model is None and not metrics and not any(s.rollouts or s.md for s in systems) and not manifest.table
+    if is_bare and broken:
+        raise InputError(broken)
     if is_bare and results is None:
         raise InputError(
             f"{folder}: nothing to report on; expected {MODEL}/, {METRICS}, {ROLLOUTS}/*.h5, {MANIFEST} or {RESULTS}, "
@@ -100,15 +102,14 @@ def read_run(folder: Path) -> Run:
     return replace(run, missing=()) if run.is_analysis_only else run
 
 
-def _results(path: Path, missing: list[str]) -> dict[str, Any] | None:
-    """The analysis in the folder; another program's file of the same name is said to be none."""
+def _results(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """The analysis in the folder, or what is wrong with it; another program's file of that name is none."""
     if not path.exists():
-        return None
+        return None, ""
     try:
-        return read_document(path, AnalysisSettings())
+        return read_document(path), ""
     except InputError as error:
-        missing.append(f"No analysis: {error}.")
-        return None
+        return None, str(error)
 
 
 def _model(folder: Path, missing: list[str]) -> TrainedModel | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cgsim.analysis.drawings import Drawing, drawings
+from cgsim.analysis.figures import BOUND_MARKS
 from cgsim.analysis.lettering import common_exponent, power_of_ten, pretty_unit
 from cgsim.analysis.looks import KINDS, TOPICS, Kind, kind_of
 from cgsim.analysis.plots import Style, draw
@@ -65,14 +66,16 @@ def results_table(document: Document) -> Table | None:
         shift = common_exponent(f["value"])
         mark = str(notes.index(f["warning"]) + 1) if f.get("warning") else ""
         low, high = f.get("interval_95") or (None, None)
-        interval = f"{pretty_value(low, None, shift)} to {pretty_value(high, None, shift)}" if low is not None else DASH
+        interval = f"{pretty_value(low, None, shift)} to {pretty_value(high, None, shift)}"
+        bound = BOUND_MARKS.get(f.get("bound", ""), "")
+        value = f"{bound}\u00a0{pretty_value(f['value'], None, shift)}" if bound else ""
         cells = (
             Cell(f["name"].replace("_", " "), "name", mark),
             Cell(f["species"]),
             Cell(f["method"], "unit"),
             _unit(f, shift),
-            Cell(pretty_value(f["value"], f["standard_error"], shift), "number"),
-            Cell(interval, "number quiet"),
+            Cell(value or pretty_value(f["value"], f["standard_error"], shift), "number"),
+            Cell(DASH if bound or low is None else interval, "number quiet"),
         )
         rows.append((*((Cell(f["system"], "unit"),) if several else ()), *cells))
     head = (*(("System",) if several else ()), "Figure", "Species", "Method", "Unit", "Value", "95 %")
