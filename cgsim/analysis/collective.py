@@ -5,25 +5,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cgsim.analysis.conduction import self_diffusion
-from cgsim.analysis.figures import Curve, Figure
+from cgsim.analysis.figures import OF_RUNS, Curve, Figure
 from cgsim.analysis.mobility import MULTI_ORIGIN, fit_details, regime_warning
 from cgsim.analysis.motion import Box, Unwrapper
+from cgsim.analysis.remarks import by_run, headed, joined
 from cgsim.analysis.salt import Salt
 from cgsim.analysis.source import Source
-from cgsim.observables.diffusion import MIN_FRAMES
+from cgsim.observables.diffusion import MIN_FRAMES, Regime
 from cgsim.observables.dynamics import sample_lags
 from cgsim.observables.onsager import Collective, CollectiveRun, follow_charge, point_errors
 from cgsim.observables.statistics import Estimate, independent_sum, ratio_of_scales
 from cgsim.observables.transport import nernst_einstein
 from cgsim.trajectory import System
 from cgsim.typing import Array, Float64
+from cgsim.units import UnitSystem
 
 METHOD = "einstein-collective multi-origin"
 IN_SOLVENT = ", solvent frame"
 HAVEN = "nernst-einstein / einstein-collective multi-origin"
 BOX_FRAME = "centre of mass of the box"
-CROSS_CURVE = "cross_displacement"
+CHARGE_CURVE, CROSS_CURVE = "charge_displacement", "cross_displacement"
 FEW = 20  # degrees of freedom: a relative error of a third
+LOOKS_DIFFUSIVE = "the charge looks diffusive in its window, which a longer run may change: not known to be so is"
 FIXED_BY_MOMENTUM = (
     "without neutral molecules the conservation of momentum fixes it in this frame: the masses decide, not the motion"
 )
@@ -78,7 +81,7 @@ def ion_shares(system: System, salt: Salt) -> Float64[Array, "species particles"
 
 
 def collective_figures(
-    salt: Salt, diffusion: list[Figure], runs: list[CollectiveRun], lengths: list[float], diffusion_factor: float
+    salt: Salt, diffusion: list[Figure], runs: list[CollectiveRun], lengths: dict[str, float], diffusion_factor: float
 ) -> list[Figure]:
     """All figures of collective motion, from one run or from the replicas of one system together.
 
@@ -86,32 +89,53 @@ def collective_figures(
         salt: the ions.
         diffusion: figures among which are the ions' self-diffusivities.
         runs: collective motion in each run.
-        lengths: of the runs, any unit; a run counts in proportion.
+        lengths: of the runs by their names, any unit; a run counts in proportion.
         diffusion_factor: cm^2/s per length^2/time.
     """
-    shares = np.array(lengths) / np.sum(lengths)
+    shares = np.array(list(lengths.values())) / sum(lengths.values())
     common = Collective(tuple(runs), shares)
     window = (min(r.fit.window[0] for r in runs), max(r.fit.window[1] for r in runs))
-    warning = "; ".join(dict.fromkeys(text for r in runs if (text := regime_warning(r.fit))))
-    details = {**salt.details, **(fit_details(runs[0].fit) if len(runs) == 1 else {"replicas": len(runs)})}
+    warning = by_run({name: regime_warning(r.fit) for name, r in zip(lengths, runs, strict=True)})
+    fits = {name: fit_details(r.fit) for name, r in zip(lengths, runs, strict=True)}
+    details = {
+        **salt.details,
+        **(fit_details(runs[0].fit) if len(runs) == 1 else {OF_RUNS: fits, "replicas": len(runs)}),
+    }
+    own = self_diffusion(salt, diffusion, MULTI_ORIGIN) or []
+    unsure = [f.species for f in own if f.warning]
+    if unsure and any(r.fit.regime is Regime.DIFFUSIVE for r in runs):
+        warning = joined(warning, f"{LOOKS_DIFFUSIVE} {' and '.join(unsure)}")
     form = Figure("", salt.label, Estimate(np.nan, np.nan), "", METHOD, window, warning, details)
     charges = _charges(salt)
     total = common.coefficient(charges, charges).scaled(diffusion_factor)
     if total.value <= 0 or total.degrees_of_freedom < FEW:
         short = f"rests on {total.degrees_of_freedom:.0f} degrees of freedom: the run is too short to say much"
-        form = replace(form, warning="; ".join(filter(None, [warning, short])))
+        form = replace(form, warning=joined(warning, short))
     figures = [replace(form, name="conductivity", unit="S/cm", estimate=total.scaled(salt.factor))]
     for frame in _frames(salt):
         figures += _in_frame(salt, common, frame, form, diffusion_factor)
-    own = self_diffusion(salt, diffusion, MULTI_ORIGIN)
-    if own is None:
+    if not own:
         return figures
     free = nernst_einstein([f.estimate for f in own], salt.charges, salt.counts).charge_diffusion
-    texts = [form.warning, *(f"{f.species} is {f.warning}" for f in own if f.warning)]
-    form = replace(form, warning="; ".join(filter(None, texts)))
+    alone = (min(f.window[0] for f in own), max(f.window[1] for f in own))
+    form = replace(
+        form,
+        warning=joined(
+            form.warning, *(headed(f.species, f.warning) for f in own), _mixed(alone, window, is_sure=not unsure)
+        ),
+        details={**form.details, "self_diffusion_window": alone},
+    )
     figures += _self_and_distinct(salt, common, own, form, diffusion_factor)
     figures.append(replace(form, name="haven_ratio", method=HAVEN, estimate=ratio_of_scales(free, total)))
     return figures
+
+
+def _mixed(alone: tuple[float, float], together: tuple[float, float], *, is_sure: bool) -> str:
+    """Sentence for a figure of slopes from two windows, which are the same only where both are diffusive."""
+    if is_sure and alone[0] < together[1] and together[0] < alone[1]:
+        return ""
+    windows = [f"{low:.4g} to {high:.4g} {UnitSystem.MOLECULAR.time}" for low, high in (alone, together)]
+    return f"mixes windows: self-diffusion from {windows[0]}, charge from {windows[1]}"
 
 
 def _charges(salt: Salt) -> Float64[Array, " sums"]:
@@ -139,7 +163,7 @@ def _in_frame(salt: Salt, common: Collective, frame: Frame, form: Figure, diffus
     for k in salt.reported:
         share = common.share(salt.charges[k] * frame.sums[k], whole)
         share = Estimate(share.value, 0.0) if fixed else share
-        warning = "; ".join(filter(None, [form.warning, fixed]))
+        warning = joined(form.warning, fixed)
         name = salt.ions[k].name
         figures.append(replace(form, name="transference_number", species=name, estimate=share, warning=warning))
     for i, first in enumerate(salt.ions):
@@ -175,20 +199,21 @@ def _onsager(form: Figure, name: str, label: str, salt: Salt, estimate: Estimate
 
 
 def _curves(source: Source, salt: Salt, run: CollectiveRun) -> list[Curve]:
-    """Mean products of displacements of every pair of ion species, and of the charge, at about twelve lags a decade."""
-    lags = sample_lags(source.n_frames)
+    """Mean square of the displacement of charge, and mean products of those of every two ion species."""
+    lags = sample_lags(source.n_frames)  # about twelve a decade
     sums = _frames(salt)[0].sums
     index = [(i, j) for i in range(len(sums)) for j in range(i, len(sums))]
     pairs = [(f"{salt.ions[i].name}-{salt.ions[j].name}", sums[i], sums[j]) for i, j in index]
     found = []
     squared = f"{source.units.length}2"
-    for label, first, second in [(salt.label, _charges(salt), _charges(salt)), *pairs]:
+    kinds = [(CHARGE_CURVE, f"e2 {squared}"), *[(CROSS_CURVE, squared)] * len(pairs)]
+    curves = [(salt.label, _charges(salt), _charges(salt)), *pairs]
+    for (kind, unit), (label, first, second) in zip(kinds, curves, strict=True):
         columns = {
             "lag": lags * source.save_interval,
             "displacement": run.displacement.between(first, second)[lags],
             "standard_error": point_errors(run.displacement, first, second, lags),
         }
-        unit = f"e2 {squared}" if label == salt.label else squared
         units = {"lag": source.units.time, "displacement": unit, "standard_error": unit}
-        found.append(Curve(CROSS_CURVE, source.name, label, columns, units))
+        found.append(Curve(kind, source.name, label, columns, units))
     return found

@@ -5,6 +5,7 @@ import numpy as np
 from cgsim.analysis.association import BY_MINIMUM, Association
 from cgsim.analysis.figures import Figure
 from cgsim.analysis.mobility import MULTI_ORIGIN, SINGLE_ORIGIN
+from cgsim.analysis.remarks import headed, joined
 from cgsim.analysis.salt import Salt
 from cgsim.observables.transport import Transport, cluster_nernst_einstein, nernst_einstein
 
@@ -55,7 +56,7 @@ def cluster_figures(salt: Salt, figures: list[Figure], clusters: Association) ->
         estimates = [f.estimate for f in chosen]
         transport = cluster_nernst_einstein(estimates, salt.charges, compositions[kept], counts[:, kept])
         if clusters.contact.endswith(BY_MINIMUM):
-            warning = "; ".join(filter(None, [warning, f"ions hang together where {clusters.contact}"]))
+            warning = joined(warning, f"ions hang together where {clusters.contact}")
         details = {"contact": clusters.contact, **_populations(compositions[kept], counts[:, kept].mean(axis=0))}
         found += _transport(salt, transport, f"cluster-nernst-einstein {origin}", chosen, details, warning)
     return found
@@ -73,8 +74,7 @@ def _populations(compositions: np.ndarray, means: np.ndarray) -> dict[str, objec
 def _transport(
     salt: Salt, transport: Transport, method: str, diffusion: list[Figure], details: dict[str, object], extra: str = ""
 ) -> list[Figure]:
-    warnings = [f"{f.species} is {f.warning}" for f in diffusion if f.warning] + ([extra] if extra else [])
-    warning = "; ".join(warnings)
+    warning = joined(*(headed(f.species, f.warning) for f in diffusion), extra)
     window = (min(f.window[0] for f in diffusion), max(f.window[1] for f in diffusion))
     common = {**salt.details, **details}
     sigma = transport.charge_diffusion.scaled(salt.factor)

@@ -135,11 +135,17 @@ KINDS = {
         (Look("contacts left", ("continuous", "intermittent"), level=0.0),),
         "Contacts left: share that lasts without a break (continuous) or is there again (intermittent).",
     ),
+    "charge_displacement": Kind(
+        "Displacement of charge",
+        CHARGES,
+        (Look("⟨(ΣzΔr)²⟩", ("displacement",), Scale.LOG, level=0.0),),
+        "Mean square of the displacement of the charge of all ions.",
+    ),
     "cross_displacement": Kind(
         "Products of displacements",
         CHARGES,
         (Look("⟨ΔR·ΔR⟩", ("displacement",), Scale.LOG, level=0.0),),
-        "Mean product of the displacements of all ions of two species, and the mean square of that of their charge.",
+        "Mean product of the displacements of all ions of two species.",
     ),
     "green_kubo_integral": Kind(
         "Green–Kubo integral",

@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from cgsim.analysis.figures import SHARED_ERROR, Figure
+from cgsim.analysis.figures import LOWER, OF_RUNS, SHARED_ERROR, UPPER, Figure
 from cgsim.analysis.plan import Plan
+from cgsim.analysis.remarks import by_run, joined
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
 from cgsim.observables.statistics import Estimate, combine_replicas, independent_sum
+
+SAMPLES = ("n_effective", "n_blocks", "block_length")
+EVENTS = "events"  # how details begin that are counts
+POPULATIONS = "populations"  # a matrix that may have another shape in every run
 
 
 def check_replicas(sources: list[Source]) -> None:
@@ -56,7 +61,10 @@ def check_temperatures(plans: list[Plan]) -> None:
 
 
 def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Figure]:
-    """Average each figure over the runs that have it, by their length; warnings are kept, windows are the widest."""
+    """Average each figure over the runs that have it, by their length.
+
+    Windows are the widest. Warnings, and details that differ from run to run, are kept under the name of the run.
+    """
     length = {source.name: source.duration for source in sources}
     groups: dict[tuple[str, str, str], list[Figure]] = {}
     for figure in (figure for run in runs for figure in run):
@@ -68,26 +76,45 @@ def combine_figures(runs: list[list[Figure]], sources: list[Source]) -> list[Fig
         shared = float(np.average([f.details.get(SHARED_ERROR, 0.0) for f in same], weights=weights))
         if shared > 0:
             estimate = independent_sum([estimate, Estimate(0.0, shared)], np.ones(2))
-        warnings = "; ".join(dict.fromkeys(f.warning for f in same if f.warning))
         window = (min(f.window[0] for f in same), max(f.window[1] for f in same))
-        details = {
-            **same[0].details,
-            **_samples(same),
-            "replicas": len(same),
-            "values": [f.estimate.value for f in same],
-        }
+        names = [source.name for source in sources]
+        values = {"replicas": len(same), "values": [f.estimate.value for f in same]}
+        bounds = {f.bound for f in same}
         combined.append(
             replace(
                 same[0],
                 estimate=estimate,
                 window=window,
-                warning=warnings,
-                details={key: value for key, value in details.items() if key != "populations"},
+                warning=joined(_only_some(same, names), by_run({f.system: f.warning for f in same})),
+                details={**_details(same), **_samples(same), **values},
                 system=sources[0].name,
                 file="",
+                bound=next((bound for bound in (LOWER, UPPER) if bound in bounds), ""),
             )
         )
     return combined
+
+
+def _only_some(figures: list[Figure], names: list[str]) -> str:
+    """Which runs have a figure, if not all do."""
+    own = [f.system for f in figures]
+    return f"{', '.join(own)}: the only of {len(names)} runs that have it" if len(own) < len(names) else ""
+
+
+def _details(figures: list[Figure]) -> dict[str, object]:
+    """Details that all runs share, sums of what was counted, and by run whatever differs."""
+    found: dict[str, object] = {}
+    of_runs: dict[str, dict[str, object]] = {f.system: {} for f in figures}
+    for key in dict.fromkeys(key for f in figures for key in f.details):
+        values = [f.details.get(key) for f in figures]
+        if key.startswith(EVENTS):
+            found[key] = sum(value for value in values if value is not None)
+        elif all(np.array_equal(np.asarray(value), np.asarray(values[0])) for value in values):
+            found[key] = values[0]
+        elif key not in (*SAMPLES, POPULATIONS):
+            for f in figures:
+                of_runs[f.system] |= {key: f.details.get(key)}
+    return found | ({OF_RUNS: of_runs} if any(of_runs.values()) else {})
 
 
 def _own(figure: Figure) -> Estimate:
@@ -107,5 +134,6 @@ def _own(figure: Figure) -> Estimate:
 def _samples(figures: list[Figure]) -> dict[str, object]:
     """Sample sizes of replicas add up; blocks are counted together, the longest is named."""
     details = [figure.details for figure in figures]
-    sums = {key: sum(d[key] for d in details) for key in ("n_effective", "n_blocks") if all(key in d for d in details)}
-    return sums | ({"block_length": max(d["block_length"] for d in details)} if "n_blocks" in sums else {})
+    n_effective, n_blocks, block_length = SAMPLES
+    sums = {key: sum(d[key] for d in details) for key in (n_effective, n_blocks) if all(key in d for d in details)}
+    return sums | ({block_length: max(d[block_length] for d in details)} if n_blocks in sums else {})

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cgsim.analysis.collective import collective_figures
 from cgsim.analysis.conduction import cluster_figures, nernst_einstein_figures
 from cgsim.analysis.figures import Figure, to_document
@@ -14,6 +12,7 @@ from cgsim.analysis.green_kubo import check_velocities
 from cgsim.analysis.parts import Part, tasks_of
 from cgsim.analysis.plan import Plan, describe, distinctly_named, make_plan, trimmed
 from cgsim.analysis.replicas import check_replicas, check_temperatures, combine_figures
+from cgsim.analysis.salt import of_replicas
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import has_sizes, open_source, read_mapping
 from cgsim.analysis.workers import run_tasks
@@ -107,14 +106,13 @@ def _figures(runs: list[_Run]) -> list[Figure]:
     salts = [run.plan.salt for run in runs]
     if salts[0] is None:
         return figures
-    volume = float(np.mean([salt.volume for salt in salts if salt is not None]))
-    salt, diffusion = replace(salts[0], volume=volume), figures + unlisted
+    salt, diffusion = of_replicas([salt for salt in salts if salt is not None]), figures + unlisted
     conduction = nernst_einstein_figures(salt, diffusion)
-    moving = [(m, run.plan.source.duration) for run in runs for m in run.collective]
+    moving = {run.plan.source.name: (m, run.plan.source.duration) for run in runs for m in run.collective}
     source = runs[0].plan.source
     if moving:
-        conduction += collective_figures(
-            salt, diffusion, [m for m, _ in moving], [length for _, length in moving], source.units.diffusion_factor
-        )
+        lengths = {name: length for name, (_, length) in moving.items()}
+        collective = [m for m, _ in moving.values()]
+        conduction += collective_figures(salt, diffusion, collective, lengths, source.units.diffusion_factor)
     file = str(source.path) if len(runs) == 1 else ""
     return figures + [replace(f, system=source.name, file=file, window_unit=source.units.time) for f in conduction]

@@ -1,6 +1,6 @@
 """The ions of a system, and whether there is a conductivity to speak of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,8 +79,8 @@ def find_salt(source: Source, species: list[Species], box: Box, settings: Analys
     """The salt, or the reason why there is no conductivity.
 
     Raises:
-        InputError: if a temperature was given or Green and Kubo asked for, but the system has no ions of both signs, no
-            cell, or no one volume; or if Green and Kubo are asked for without a temperature.
+        InputError: if Green and Kubo are asked for, but the system has no ions of both signs, no cell, no one volume or
+            no temperature.
     """
     ions, volumes = find_ions(species), volume(box.cell)
     reason = ""
@@ -98,19 +98,26 @@ def find_salt(source: Source, species: list[Species], box: Box, settings: Analys
     if reason:
         if settings.green_kubo:
             raise InputError(f"{source.path}: --green-kubo asks for a conductivity, but there is none: {reason}")
-        if settings.temperature is not None and settings.dynamics.viscosity is None:  # which needs one as well
-            raise InputError(
-                f"{source.path}: --temperature asks for a conductivity, but there is none: {reason}; all else is "
-                "analysed without --temperature"
-            )
-        return None, f"{source.path}: no conductivity: {reason}" if any(s.charge for s in species) else ""
+        is_expected = any(s.charge for s in species) or settings.temperature is not None
+        return (
+            None,
+            f"{source.path}: no conductivity, transference_number or haven_ratio: {reason}" if is_expected else "",
+        )
     temperature = settings.temperature or stated_temperature(source)
     if temperature is None:
         if settings.green_kubo:
             raise InputError(f"{source.path}: states no temperature, which --green-kubo needs; give --temperature")
-        return None, f"{source.path}: no conductivity: the file states no temperature; give --temperature"
+        lost = "no conductivity, transference_number or haven_ratio"
+        return None, f"{source.path}: {lost}: the file states no temperature; give --temperature"
     neutral = tuple(s.name for s in species if s.charge == 0)
     return Salt(ions, neutral, temperature, float(volumes.mean()), float(volumes.std())), ""
+
+
+def of_replicas(salts: list[Salt]) -> Salt:
+    """The salt of several runs of one system: their mean volume, and its spread over all frames of all of them."""
+    volumes, spreads = np.array([s.volume for s in salts]), np.array([s.volume_spread for s in salts])
+    spread = float(np.sqrt(np.mean(spreads**2) + volumes.var()))
+    return replace(salts[0], volume=float(volumes.mean()), volume_spread=spread)
 
 
 def stated_temperature(source: Source) -> float | None:

@@ -140,8 +140,10 @@ def test_replicas_give_one_set_of_coefficients_with_smaller_errors(tmp_path: Pat
 
 def test_cross_displacements_are_curves_with_errors(simple: dict[str, Any]) -> None:
     curves = {c["species"]: c for c in simple["curves"]["cross_displacement"]}
-    assert set(curves) == {"Na+Cl", "Na-Na", "Na-Cl", "Cl-Cl"}
-    charge = np.array(curves["Na+Cl"]["displacement"])
+    assert set(curves) == {"Na-Na", "Na-Cl", "Cl-Cl"}
+    (of_charge,) = simple["curves"]["charge_displacement"]
+    assert (of_charge["species"], of_charge["units"]["displacement"]) == ("Na+Cl", "e2 Angstrom2")
+    charge = np.array(of_charge["displacement"])
     parts = [np.array(curves[k]["displacement"]) for k in ("Na-Na", "Na-Cl", "Cl-Cl")]
     np.testing.assert_allclose(charge, parts[0] - 2 * parts[1] + parts[2], rtol=1e-9)
     assert curves["Na-Cl"]["lag"][0] == STEP
@@ -161,13 +163,26 @@ def test_every_figure_states_unit_method_window_error_and_intervals(simple: dict
     assert simple["systems"][0]["temperature"] == 300.0
 
 
-def test_volume_that_changes_is_refused_and_one_that_fluctuates_is_averaged(tmp_path: Path) -> None:
+def test_without_a_conductivity_all_else_is_analysed_and_a_note_says_why(tmp_path: Path) -> None:
+    neutral = trajectory(salt(5, charge=0.0), salt_motion(5, 60, seed=0), CELL)
+    write_store(tmp_path / "neutral.h5", neutral)
+    results = analyze_files([tmp_path / "neutral.h5"], WARM)
+    assert find(results, "self_diffusivity", "Na", "multi-origin")
+    assert find(results, "finite_size_correction", "all")["temperature"] == 300.0
+    (note,) = [n for n in results["notes"] if "no conductivity" in n]
+    assert "neutral.h5: no conductivity, transference_number or haven_ratio: no cations and anions" in note
+    assert not [n for n in analyze_files([tmp_path / "neutral.h5"])["notes"] if "conductivity" in n]
+
+
+def test_volume_that_changes_gives_no_conductivity_and_one_that_fluctuates_is_averaged(tmp_path: Path) -> None:
     frames = trajectory(salt(5), salt_motion(5, 60, seed=0), CELL)
     for name, spread in (("pressed", 0.06), ("fluctuating", 0.003)):
         scale = np.linspace(1.0 - spread, 1.0 + spread, 60)[:, None, None]
         write_store(tmp_path / f"{name}.h5", replace(frames, cell=frames.cell * scale))
-    with pytest.raises(InputError, match=r"pressed\.h5: .*the volume changes between"):
-        analyze_files([tmp_path / "pressed.h5"], WARM)
+    pressed = analyze_files([tmp_path / "pressed.h5"], WARM)
+    assert not [f for f in pressed["figures"] if f["name"] in ("conductivity", "haven_ratio", "transference_number")]
+    assert any("pressed.h5: no conductivity" in n and "the volume changes between" in n for n in pressed["notes"])
+    assert find(pressed, "self_diffusivity", "Na", "multi-origin")
     sigma = find(analyze_files([tmp_path / "fluctuating.h5"], WARM), "conductivity", "Na+Cl", COLLECTIVE)
     assert sigma["volume"] == pytest.approx(abs(np.linalg.det(CELL)), rel=1e-3)
     assert sigma["volume_spread"] > 0

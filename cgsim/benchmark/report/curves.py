@@ -20,7 +20,7 @@ from cgsim.typing import Array, Float64
 COLORS = {OURS: CGSIM, LONG: MD, SHORT: SHORT_MD}
 ORDER = (LONG, SHORT, OURS)  # drawn in this order: ours on top
 MOST_PANELS = 24
-CHARGE, COLLECTIVE = "cross_displacement", "einstein-collective multi-origin"
+CHARGE, COLLECTIVE = "charge_displacement", "einstein-collective multi-origin"
 N_BINS = 40
 
 
