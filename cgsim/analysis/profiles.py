@@ -20,14 +20,21 @@ CONSTANT = 1e-6  # relative change of a width that is only rounding
 ALL = "all"
 
 
-def check_profiles(source: Source, settings: AnalysisSettings) -> None:
-    """Refuse profiles of a system that has no volume.
+def check_profiles(source: Source, box: Box, settings: AnalysisSettings) -> None:
+    """Refuse profiles of a system that has no volume, or of a single slab.
 
     Raises:
-        InputError: if there is no cell.
+        InputError: if there is no cell, or a slab is thicker than half of it.
     """
     if settings.density_profile and not source.is_periodic:
         raise InputError(f"{source.path}: has no cell, so there is no density for --density-profile")
+    for axis in settings.density_profile:
+        width = float(perpendicular_widths(box.cell)[:, AXES.index(axis)].mean())
+        if (settings.profile_bin_width or 0.0) > 0.5 * width:
+            raise InputError(
+                f"{source.path}: --profile-bin-width {settings.profile_bin_width:g} leaves less than two slabs, "
+                f"expected at most half the cell, which is {width:.4g} {source.units.length} along {axis}"
+            )
 
 
 def profile_curves(

@@ -38,7 +38,7 @@ def plan_structure(source: Source, species: list[Species], box: Box, settings: A
     """
     pairs = plan_pairs(source, species, box, settings)
     check_association(source, box, settings)
-    check_profiles(source, settings)
+    check_profiles(source, box, settings)
     contact = contact_distance(source, box, settings) if settings.contact_maps else None
     return StructurePlan(pairs, find_ions(species), contact)
 

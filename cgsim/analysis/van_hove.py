@@ -28,13 +28,16 @@ def van_hove_lags(source: Source, settings: AnalysisSettings) -> list[int]:
     lags = []
     for text in settings.dynamics.van_hove:
         lag = parse_time(text, source.units) / source.save_interval
-        if abs(lag - round(lag)) > 1e-3 or round(lag) < 1:
+        if round(lag) < source.n_frames and (abs(lag - round(lag)) > 1e-3 or round(lag) < 1):
             raise InputError(
                 f"{source.path}: --van-hove {text} is not a multiple of the time between frames, "
                 f"{source.save_interval:g} {source.units.time}"
             )
         if round(lag) >= source.n_frames:
-            raise InputError(f"{source.path}: is {source.duration:g} {source.units.time} long, no --van-hove {text}")
+            raise InputError(
+                f"{source.path}: --van-hove {text} is longer than the run, expected at most {source.duration:g} "
+                f"{source.units.time}"
+            )
         lags.append(round(lag))
     return lags
 

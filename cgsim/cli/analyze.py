@@ -26,7 +26,8 @@ def analyze(
         typer.Option(
             "--pair",
             "--pairs",
-            help="Pair for an rdf, 'Li:polymer.O', 'element=Li:TFSI.name=O*'; may be repeated.",
+            help="Pair for an rdf, 'Li:polymer.O', 'element=Li:TFSI.name=O*'; may be repeated. Only those given are "
+            "made, in place of the default ones.",
         ),
     ] = None,
     rdf_cutoff: Annotated[float | None, typer.Option(help="Largest distance of rdfs.")] = None,
@@ -63,7 +64,10 @@ def analyze(
     rouse_modes: Annotated[int, typer.Option(help="Number of Rouse modes of chains.")] = 5,
     contact_frames: Annotated[int, typer.Option(help="At most so many frames for residence times and hops.")] = 2000,
     recrossing: Annotated[
-        str, typer.Option(help="Time for which an ion may be away without having left (atoms: '2 ps').")
+        str,
+        typer.Option(
+            help="Time for which an ion may be away without having left (atoms: '2 ps'), rounded down to whole frames."
+        ),
     ] = "",
     cage_size: Annotated[float | None, typer.Option(help="Distance between cages, to count hops between them.")] = None,
     cage_time: Annotated[str, typer.Option(help="Time to average the place of a cage over, '20 ps'.")] = "",
@@ -73,6 +77,7 @@ def analyze(
     ] = False,
     processes: Annotated[int, typer.Option(help="Work on so many species and files at once.")] = 1,
     plots: Annotated[str, typer.Option(help="Draw all curves too: png, svg or pdf.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Show every figure; the files have all of them anyway.")] = False,
 ) -> None:
     """Measure sizes, structure, diffusion and conductivity with errors: cgsim analyze FILE... -o results.json."""
     from cgsim.analysis import AnalysisSettings, DynamicsSettings, analyze_files
@@ -113,4 +118,4 @@ def analyze(
     with fraction_progress() as progress:
         document = analyze_files(files, settings, beads_of, progress, processes)
     write_all(document, output, plots)
-    print_results(document, output)
+    print_results(document, output, every=every)

@@ -1,5 +1,6 @@
 """Every mistake is one line on stderr and exit code 2, before any work and without an output file."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from cgsim.analysis import AnalysisSettings, analyze_files, run, write_results
 from cgsim.cli import app
+from cgsim.cli.results import DETAILS, TOPICS
 from cgsim.errors import InputError
 from cgsim.trajectory.store import write_store
 from cgsim.units import UnitSystem
@@ -38,11 +40,6 @@ def unequal_times(folder: Path) -> list[str]:
     return [str(folder / "odd.h5")]
 
 
-def neutral_ions(folder: Path) -> list[str]:
-    write_store(folder / "neutral.h5", trajectory(salt(3, charge=0.0), salt_motion(3, 9, seed=0), CELL))
-    return [str(folder / "neutral.h5"), "--temperature", "300"]
-
-
 def broken_molecules(folder: Path) -> list[str]:
     positions = np.zeros((8, 8, 3)) + 0.2 * np.arange(8)[None, :, None]
     positions[:, 4:, 0] += 19.0
@@ -55,7 +52,6 @@ MISTAKES: dict[str, tuple[Make, str]] = {
     "no store": (no_store, "text.h5: not an HDF5 file"),
     "one frame": (one_frame, "one.h5: has 1 frame"),
     "unequal times": (unequal_times, "odd.h5: frames are not equally spaced"),
-    "neutral ions": (neutral_ions, "asks for a conductivity, but there is none: no cations and anions"),
     "broken molecules": (broken_molecules, "bond 4-5 is 19"),
     "unknown species": (lambda f: good(f, "--species", "K"), "no species 'K'; known: Na, Cl"),
     "unknown pair": (lambda f: good(f, "--pair", "Na:polymer.O"), "no particles 'polymer.O'"),
@@ -101,9 +97,9 @@ def test_a_bad_second_file_is_refused_before_the_first_is_analysed(
 ) -> None:
     first = salt_store(tmp_path / "salt.h5", n=3, frames=12)
     monkeypatch.setattr(run, "run_tasks", lambda *_: pytest.fail("work was begun"))
-    write_store(tmp_path / "neutral.h5", trajectory(salt(3, charge=0.0), salt_motion(3, 9, seed=0), CELL))
-    with pytest.raises(InputError, match=r"neutral\.h5"):
-        analyze_files([first, tmp_path / "neutral.h5"], AnalysisSettings(temperature=300.0))
+    write_store(tmp_path / "other.h5", trajectory(chains(2, 4, UnitSystem.MOLECULAR), np.zeros((9, 8, 3)), CELL))
+    with pytest.raises(InputError, match=r"other\.h5: no species 'Na'"):
+        analyze_files([first, tmp_path / "other.h5"], AnalysisSettings(species=("Na",)))
 
 
 def test_output_in_a_missing_folder_is_refused_first(tmp_path: Path) -> None:
@@ -137,10 +133,20 @@ def test_failed_write_leaves_the_old_results_and_nothing_else(tmp_path: Path, mo
 
 def test_table_shows_every_figure_with_its_error_and_the_warnings_below(tmp_path: Path) -> None:
     output = tmp_path / "results.json"
-    result = CliRunner().invoke(app, ["analyze", *good(tmp_path, "--temperature", "300"), "-o", str(output)])
+    arguments = ["analyze", *good(tmp_path, "--temperature", "300"), "-o", str(output)]
+    result = CliRunner().invoke(app, [*arguments, "--all"])
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     for name in ("self_diffusivity", "conductivity", "transference_number", "density"):
         assert any(line.startswith(name) for line in lines)
     assert any(line.startswith("[1] ") for line in lines)
-    assert lines[-1] == f"{output}: {len([line for line in lines if ' to ' in line and line[0] != '['])} figures"
+    figures = json.loads(output.read_text())["figures"]
+    assert lines[-1] == f"{output}: {len(figures)} figures"
+    rows = [line for line in lines if line.startswith(tuple(f["name"] for f in figures))]
+    assert len(rows) == len(figures)
+    short = CliRunner().invoke(app, arguments).output.splitlines()
+    left_out = sum(figure["name"] in DETAILS for figure in figures)
+    assert left_out > 10
+    assert short[-1] == f"{output}: {len(figures)} figures, {left_out} not shown: --all"
+    assert not any(line.startswith("onsager") for line in short)
+    assert [line for line in short if line.strip() in {name for name, _ in TOPICS}] != []

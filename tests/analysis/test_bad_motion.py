@@ -21,7 +21,11 @@ MISTAKES = {
     "useless viscosity": (["--viscosity", "3 +- 2"], "less than half of its 3, got 2"),
     "viscosity without temperature": (["--viscosity", "2"], "states no temperature, which --viscosity needs"),
     "van hove between frames": (["--van-hove", "3 ps"], "--van-hove 3 ps is not a multiple of the time between frames"),
-    "van hove beyond the run": (["--van-hove", "1 ns"], "is 118 ps long, no --van-hove 1 ns"),
+    "van hove beyond the run": (
+        ["--van-hove", "1 ns"],
+        "--van-hove 1 ns is longer than the run, expected at most 118 ps",
+    ),
+    "van hove beyond the run and between frames": (["--van-hove", "1.001 ns"], "--van-hove 1.001 ns is longer than"),
     "van hove without unit": (["--van-hove", "4"], "needs one of the units"),
     "cage without time": (["--cage-size", "2"], "hops between cages need both --cage-size and --cage-time"),
     "cage shorter than frames": (

@@ -57,6 +57,10 @@ MISTAKES: dict[str, tuple[Make, str]] = {
         "contact cutoff must be positive, got -1",
     ),
     "thickness of zero": (lambda f: good(f, "--profile-bin-width", "0"), "profile bin width must be positive, got 0"),
+    "slab wider than the cell": (
+        lambda f: good(f, "--density-profile", "z", "--profile-bin-width", "30"),
+        "salt.h5: --profile-bin-width 30 leaves less than two slabs, expected at most half the cell, which is 2",
+    ),
     "contacts of beads of unknown size": (
         lambda f: [str(salt_store(f / "beads.h5", n=3, frames=12, beads=True)), "--contact-maps"],
         "has no bonds that tell the size of a bead; give --contact-cutoff",
