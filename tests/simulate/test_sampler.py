@@ -16,6 +16,7 @@ NORMAL = Mixture(weights=(1.0,), means=(0.0,), stds=(1.0,))
 
 # With these many levels what a method does to a density, beyond what statistics hide, stays below BIAS.
 EXACT_IN_THE_LIMIT = {
+    "multistep": SamplerSettings(method="multistep", n_levels=60, end=0.01),
     "heun": SamplerSettings(method="heun", n_levels=60, end=0.01),
     "heun with churn": SamplerSettings(method="heun", n_levels=80, end=0.01, churn=0.1),
     "ancestral": SamplerSettings(method="ancestral", n_levels=300, end=0.01),
@@ -68,6 +69,23 @@ def test_five_heun_steps_keep_the_width_that_five_first_order_steps_lose():
     assert width["ancestral"] < 0.97
 
 
+@pytest.mark.parametrize("density", [TWO_HILLS, NORMAL], ids=["two hills", "normal"])
+def test_seven_multistep_calls_are_nearer_to_the_density_than_nine_heun_calls(density):
+    # From three times the width, as bead-spring chains are refined.
+    drawn = density.sample((N, 3), np.random.default_rng(0))
+    widths = {}
+    for method, n_levels in (("multistep", 7), ("heun", 5)):
+        settings = SamplerSettings(method=method, n_levels=n_levels, end=0.15)
+        assert settings.n_calls == {"multistep": 7, "heun": 9}[method]
+        found = refine(density.denoise, drawn, settings, 3.0, generator(3))
+        widths[method] = float(found.std() / drawn.std())
+        if method == "multistep":
+            assert distance(found, density.cumulative) < KOLMOGOROV + BIAS
+    # The standard error of a ratio of widths is below 0.009.
+    assert widths["multistep"] == pytest.approx(1.0, abs=0.02)
+    assert widths["heun"] > 1.03
+
+
 @pytest.mark.parametrize("step", [0.02, 0.2, 1.0])
 def test_published_constant_step_has_its_known_bias(step):
     """Unadjusted Langevin on N(0, v) is an AR(1) with coefficient 1 - step / v: its variance is v / (1 - step / 2v)."""
@@ -93,7 +111,7 @@ def test_published_schedule_is_right_for_small_steps_only():
     assert after(0.2) > 1.5 * (KOLMOGOROV + BIAS)
 
 
-@pytest.mark.parametrize("method", ["heun", "langevin", "ancestral", "published"])
+@pytest.mark.parametrize("method", ["multistep", "heun", "langevin", "ancestral", "published"])
 @pytest.mark.parametrize(("n_levels", "n_steps"), [(1, 1), (4, 1), (3, 2)])
 def test_number_of_network_calls_is_what_the_settings_say(method, n_levels, n_steps):
     levels = []
@@ -109,7 +127,7 @@ def test_number_of_network_calls_is_what_the_settings_say(method, n_levels, n_st
     assert min(levels) == pytest.approx(0.1 if n_levels > 1 else 1.0)
 
 
-@pytest.mark.parametrize("method", ["heun", "langevin", "ancestral"])
+@pytest.mark.parametrize("method", ["multistep", "heun", "langevin", "ancestral"])
 def test_last_step_takes_all_noise_away(method):
     """A density concentrated in one point has a denoiser that knows it; the result is that point exactly."""
     point = torch.tensor([[1.0, 2.0, 3.0]])
@@ -120,7 +138,7 @@ def test_last_step_takes_all_noise_away(method):
 
 def test_all_randomness_comes_from_the_generator():
     start = torch.zeros(10, 3, dtype=torch.float64)
-    for method in ("heun", "langevin", "ancestral", "published"):
+    for method in ("multistep", "heun", "langevin", "ancestral", "published"):
         settings = SamplerSettings(method=method, churn=0.5)
         one, two, three = (refine(TWO_HILLS.denoise, start, settings, 1.0, generator(seed)) for seed in (7, 7, 8))
         assert torch.equal(one, two), method
@@ -133,15 +151,17 @@ def test_levels_are_geometric_and_descend_from_start_to_end():
     assert noise_levels(2.0, 0.1, 1) == [2.0]
 
 
-def test_start_below_the_end_refines_at_the_start_alone():
+@pytest.mark.parametrize("method", ["multistep", "heun", "langevin", "ancestral", "published"])
+def test_start_below_the_end_refines_at_the_start_alone(method):
     levels = []
 
     def denoise(positions, level):
         levels.append(level)
         return positions
 
-    refine(denoise, torch.zeros(1, 3), SamplerSettings(method="langevin", end=0.5), 0.2, generator())
+    found = refine(denoise, torch.zeros(1, 3), SamplerSettings(method=method, end=0.5), 0.2, generator())
     assert set(levels) == {0.2}
+    assert bool(torch.isfinite(found).all())
 
 
 @pytest.mark.parametrize(
