@@ -12,9 +12,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    model: Annotated[
-        str, typer.Argument(help="Folder of a model, or name of one that ships ('cgsim models').")
-    ],
+    model: Annotated[str, typer.Argument(help="Folder of a model, or name of one that ships ('cgsim models').")],
     start: Annotated[list[Path], typer.Argument(help="Stores to start from (atoms or beads), one or several.")],
     time: Annotated[str, typer.Option("--time", help="How long, with unit: '200ns', '200000 tau'.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Store to write; several get their names appended.")],
