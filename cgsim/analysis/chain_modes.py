@@ -18,6 +18,7 @@ from cgsim.observables.rouse import (
 
 MIN_FRAMES = 20
 SHORT = 10.0  # relaxation times: a run shorter than this says little about one
+NO_BONDS = "it has no bonds that hold it together"
 MODES = "rouse_relaxation_time and rouse_amplitude"
 ENDS = f"end_to_end_relaxation_time, {MODES}"
 
@@ -27,7 +28,7 @@ def chain_results(source: Source, species: Species, n_modes: int) -> tuple[list[
     if source.n_frames < MIN_FRAMES:
         return [], [], [_note(source, species, ENDS, f"{source.n_frames} frames, at least {MIN_FRAMES} are needed")]
     if not species.are_bonded:
-        return [], [], [_note(source, species, ENDS, "it has no bonds that hold it together")]
+        return [], [], [_note(source, species, ENDS, NO_BONDS)]
     lengths = {len(path) for path in species.backbones}
     notes = []
     n_modes = min(n_modes, min(lengths) - 1)

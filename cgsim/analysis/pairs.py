@@ -74,12 +74,17 @@ def radial_bins(source: Source, box: Box, settings: AnalysisSettings) -> Float64
     """Bins up to the cutoff, which half the shortest lattice vector of any frame's cell limits.
 
     Raises:
-        InputError: if the cutoff asked for is beyond that.
+        InputError: if the cutoff asked for is beyond that, or one bin is.
     """
     half = refuse_far(source, box, "--rdf-cutoff", settings.rdf_cutoff)
     is_beads = source.units is UnitSystem.MOLECULAR and not source.system.atomic_numbers.all()
     width = settings.rdf_bin_width or (BIN_WIDTH_OF_BEADS if is_beads else BIN_WIDTH)
     reach = settings.rdf_cutoff or min(DEFAULT_REACH[source.units], half)
+    if width > reach:
+        raise InputError(
+            f"{source.path}: bins of rdfs are {width:g} {source.units.length} wide, expected at most their largest "
+            f"distance, {reach:.4g}; see --rdf-bin-width and --rdf-cutoff"
+        )
     return np.arange(int(reach / width + 1e-9) + 1) * width
 
 

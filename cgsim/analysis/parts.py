@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cgsim.analysis.association import Association
-from cgsim.analysis.chain_modes import chain_results
+from cgsim.analysis.chain_modes import NO_BONDS, chain_results
 from cgsim.analysis.collective import follow_ions
 from cgsim.analysis.figures import Curve, Figure
 from cgsim.analysis.green_kubo import green_kubo_results
@@ -14,10 +14,13 @@ from cgsim.analysis.residence import cage_figure, contact_results
 from cgsim.analysis.selection import Species
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.sizes import box_figures, size_curves, size_figures
-from cgsim.analysis.structure import Kind, structure_kinds
+from cgsim.analysis.structure import Kind, StructureResults, structure_kinds
 from cgsim.analysis.van_hove import distinct_curves, self_curves
 from cgsim.analysis.workers import Task
 from cgsim.observables.onsager import CollectiveRun
+
+RDF = "rdf"
+PEAK, SHELL = ("rdf_first_peak",), ("rdf_first_minimum", "coordination_number")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def species_part(plan: Plan, species: Species, settings: AnalysisSettings) -> Pa
         figures += size_figures(source, species, motion, per_molecule=settings.per_molecule)
         curves += size_curves(source, species, motion)
         relaxation, own_curves, notes = chain_results(source, species, settings.dynamics.rouse_modes)
+        if not species.are_bonded:
+            notes = [*notes, f"{source.path}: no end_to_end_distance of {species.name}: {NO_BONDS}"]
         figures += relaxation
         curves += own_curves
     if plan.dynamics.half_window and settings.dynamics.cage_size is not None:
@@ -123,4 +128,23 @@ def neighbour_part(plan: Plan, settings: AnalysisSettings) -> Part:
 def structure_part(plan: Plan, kind: Kind, settings: AnalysisSettings) -> Part:
     """One of shapes, radial distributions, ion clusters, profiles and contacts."""
     found = kind(plan.source, plan.structure, plan.species, plan.box, settings)
-    return Part(tuple(found.figures), tuple(found.curves), tuple(found.notes), clusters=found.association)
+    notes = (*found.notes, *_without_shell(plan, found, settings))
+    return Part(tuple(found.figures), tuple(found.curves), notes, clusters=found.association)
+
+
+def _without_shell(plan: Plan, found: StructureResults, settings: AnalysisSettings) -> list[str]:
+    """Notes on pairs whose radial distribution function has no first peak, or no end of it."""
+    lacking: dict[str, list[str]] = {}
+    for pair in (curve.label for curve in found.curves if curve.kind == RDF):
+        names = {figure.name for figure in found.figures if figure.species == pair}
+        shell = SHELL if settings.coordination_cutoff is None else ()
+        if lost := [name for name in (*PEAK, *shell) if name not in names]:
+            lacking.setdefault(", ".join(lost), []).append(pair)
+    if not lacking:
+        return []
+    reach = f"{plan.structure.pairs.bin_edges[-1]:.4g} {plan.source.units.length}"
+    reasons = {True: "no peak that stands out", False: "no minimum between two peaks that stand out"}
+    return [
+        f"{plan.source.path}: no {names} of {', '.join(pairs)}: {reasons[PEAK[0] in names]} up to {reach}"
+        for names, pairs in lacking.items()
+    ]

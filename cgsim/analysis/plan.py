@@ -16,6 +16,7 @@ from cgsim.errors import InputError, nearest
 from cgsim.observables.diffusion import MIN_FRAMES
 from cgsim.units import format_time, parse_time
 
+OF_PAIRS = "rdf, rdf_first_peak, rdf_first_minimum or coordination_number"
 STEADY = 1e-6  # relative change of an edge that rounding in files can make
 
 
@@ -67,6 +68,10 @@ def make_plan(source: Source, settings: AnalysisSettings) -> Plan:
     if source.n_frames < MIN_FRAMES:
         lost = "multi-origin self_diffusivity, centre_of_mass_diffusivity, non_gaussian_parameter or collective figures"
         notes.append(f"{source.path}: no {lost}: {source.n_frames} frames, at least {MIN_FRAMES} are needed")
+    if not source.is_periodic:
+        notes.append(f"{source.path}: no density and no {OF_PAIRS}: it has no cell")
+    elif not structure.pairs.pairs:
+        notes.append(f"{source.path}: no {OF_PAIRS}: it has no ions to take pairs of; give --pair")
     if box.change > STEADY:
         notes.append(
             f"{source.path}: edges of the cell change by up to {box.change:.2%}: paths are put together from their "

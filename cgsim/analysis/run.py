@@ -9,6 +9,7 @@ from cgsim.analysis.collective import collective_figures
 from cgsim.analysis.conduction import cluster_figures, nernst_einstein_figures
 from cgsim.analysis.figures import Figure, to_document
 from cgsim.analysis.green_kubo import check_velocities
+from cgsim.analysis.mobility import SINGLE_ORIGIN
 from cgsim.analysis.parts import Part, tasks_of
 from cgsim.analysis.plan import Plan, describe, distinctly_named, make_plan, trimmed
 from cgsim.analysis.replicas import check_replicas, check_temperatures, combine_figures
@@ -68,7 +69,7 @@ def analyze_files(
     groups = [runs] if settings.replicas else [[run] for run in runs]
     figures = [figure for group in groups for figure in _figures(group)]
     curves = [curve for run in runs for part in run.parts for curve in part.curves]
-    notes = [note for run in runs for note in (*run.plan.notes, *(n for part in run.parts for n in part.notes))]
+    notes = [note for run in runs for note in run.notes]
     systems = [describe(plan) for plan in plans]
     return to_document([str(path) for path in files], systems, figures, curves, list(dict.fromkeys(notes)))
 
@@ -78,13 +79,19 @@ class _Run:
 
     def __init__(self, plan: Plan, parts: list[Part]) -> None:
         self.plan, self.parts = plan, parts
+        self.notes = [*plan.notes, *(note for part in parts for note in part.notes)]
         self.figures = self._own([figure for part in parts for figure in part.figures])
         self.unlisted = self._own([figure for part in parts for figure in part.unlisted])
         self.collective = [part.collective for part in parts if part.collective is not None]
         if plan.salt is not None:
             diffusion = self.figures + self.unlisted
             for clusters in (part.clusters for part in parts if part.clusters is not None):
-                self.figures += self._own(cluster_figures(plan.salt, diffusion, clusters))
+                own = cluster_figures(plan.salt, diffusion, clusters)
+                self.figures += self._own(own)
+                if not any(figure.method.endswith(SINGLE_ORIGIN) for figure in own):
+                    lost = f"cluster-nernst-einstein {SINGLE_ORIGIN} conductivity and transference_number"
+                    reason = "no cluster is small enough for the published sum, or an ion does not move"
+                    self.notes.append(f"{plan.source.path}: no {lost}: {reason}")
 
     def _own(self, figures: list[Figure]) -> list[Figure]:
         source = self.plan.source

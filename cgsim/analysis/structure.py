@@ -100,7 +100,8 @@ def _clusters(
 ) -> StructureResults:
     association = find_association(source, plan.ions, box, settings)
     if isinstance(association, str):
-        return StructureResults([], [], [f"{source.path}: no ion clusters: {association}"])
+        lost = "no ion clusters, so no free_ion_fraction, mean_cluster_size or largest_cluster_size"
+        return StructureResults([], [], [f"{source.path}: {lost}: {association}"])
     return StructureResults(*association_figures(source, association), [], association)
 
 

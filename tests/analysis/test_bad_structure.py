@@ -57,6 +57,10 @@ MISTAKES: dict[str, tuple[Make, str]] = {
         "contact cutoff must be positive, got -1",
     ),
     "thickness of zero": (lambda f: good(f, "--profile-bin-width", "0"), "profile bin width must be positive, got 0"),
+    "rdf of less than a bin": (
+        lambda f: good(f, "--rdf-bin-width", "30"),
+        "salt.h5: bins of rdfs are 30 Angstrom wide, expected at most their largest distance, 9.7",
+    ),
     "slab wider than the cell": (
         lambda f: good(f, "--density-profile", "z", "--profile-bin-width", "30"),
         "salt.h5: --profile-bin-width 30 leaves less than two slabs, expected at most half the cell, which is 2",
