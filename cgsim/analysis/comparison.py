@@ -20,6 +20,7 @@ Document = dict[str, Any]
 Key = tuple[str, str, str, str]  # system, name, species, method
 SYSTEM_MARK = "#"
 STORES = (".h5", ".hdf5")
+NUMBERS = ("value", "standard_error")
 SHOWN = ("value", "standard_error", "unit", "warning")
 NEEDED = ("name", "species", "method", "value", "standard_error", "unit", "system")
 
@@ -173,6 +174,13 @@ def read_document(path: Path) -> Document:
     figures = document.get("figures") if isinstance(document, dict) else None
     if not isinstance(figures, list) or not all(isinstance(f, dict) and all(k in f for k in NEEDED) for f in figures):
         raise InputError(f"{path}: no figures in it, expected results that 'cgsim analyze' wrote")
+    for figure in figures:
+        for key in NUMBERS:
+            if not isinstance(figure[key], int | float | None):
+                raise InputError(f"{path}: {key} of {figure['name']} is {figure[key]!r}, expected a number or null")
+    curves = document.get("curves", {})
+    if not isinstance(curves, dict) or not all(isinstance(own, list) for own in curves.values()):
+        raise InputError(f"{path}: its curves are no lists by kind, expected results that 'cgsim analyze' wrote")
     return dict(document)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from found_figures import find
-from ion_stores import EDGE, NAMES, SOLVENT_MASS, electrolyte_store
+from ion_stores import EDGE, NAMES, SOLVENT_MASS, correlated_motion, electrolyte, electrolyte_store
 from small_stores import CELL, STEP, salt, salt_motion, salt_store, trajectory
 
 from cgsim.analysis import AnalysisSettings, analyze_files
@@ -217,3 +217,38 @@ def test_published_sum_over_clusters_is_left_out_where_all_ions_hang_together(tm
 def test_several_processes_give_the_same_results(tmp_path: Path) -> None:
     paths = [electrolyte_store(tmp_path / f"run{k}.h5", {"Na": 5, "Cl": 5}, SALT, frames=60, seed=k) for k in range(2)]
     assert analyze_files(paths, WARM, processes=2) == analyze_files(paths, WARM)
+
+
+def test_collective_figures_are_doubted_where_an_ion_is_not_diffusive(tmp_path: Path) -> None:
+    # Ions that rattle around places that hardly move, summed up so that the charge itself is a random walk.
+    counts, frames = {"Na": 6, "Cl": 6}, 300
+    motion = correlated_motion(counts, 20, SALT, frames, seed=5)
+    steps = np.diff(motion, axis=0)
+    own = steps[:, :6] - steps[:, :6].mean(axis=1, keepdims=True)
+    rattle = np.random.default_rng(5).normal(scale=3.0, size=(frames, 6, 3))
+    motion[:, :6] += rattle - rattle.mean(axis=1, keepdims=True)
+    motion[1:, :6] -= np.cumsum(own, axis=0)
+    write_store(tmp_path / "caged.h5", trajectory(electrolyte(counts, 20), motion, np.eye(3) * EDGE))
+    free = electrolyte_store(tmp_path / "free.h5", counts, SALT, frames, seed=5, n_solvent=20)
+    doubt, mixed = "not known to be so is Na", "mixes windows: self-diffusion from "
+    found = {}
+    for path in (tmp_path / "caged.h5", free):
+        results = analyze_files([path], WARM)
+        assert find(results, "conductivity", "Na+Cl", COLLECTIVE)["regime"] == "diffusive"
+        found[path.stem] = {
+            name: find(results, name, species, method).get("warning", "")
+            for name, species, method in (
+                ("self_diffusivity", "Na", "multi-origin"),
+                ("conductivity", "Na+Cl", COLLECTIVE),
+                ("transference_number", "Na", COLLECTIVE),
+                ("onsager_coefficient", "Na-Cl", COLLECTIVE),
+                ("haven_ratio", "Na+Cl", f"nernst-einstein / {COLLECTIVE}"),
+                ("onsager_distinct", "Na-Na", COLLECTIVE),
+            )
+        }
+    caged = found["caged"]
+    assert caged["self_diffusivity"]
+    assert all(doubt in text for name, text in caged.items() if name != "self_diffusivity")
+    assert {name for name, text in caged.items() if mixed in text} == {"haven_ratio", "onsager_distinct"}
+    assert not any(doubt in text for text in found["free"].values())
+    assert f"Na: {caged['self_diffusivity']}" in caged["haven_ratio"]

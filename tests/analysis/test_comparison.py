@@ -143,6 +143,8 @@ def test_stores_are_analysed_on_the_way(tmp_path: Path) -> None:
         (["no.json", "a.json"], "no.json: no such file"),
         (["text.json", "a.json"], "text.json: not JSON, expected results"),
         (["empty.json", "a.json"], "empty.json: no figures in it"),
+        (["words.json", "a.json"], "words.json: value of f is 'much', expected a number or null"),
+        (["no.h5", "a.json"], "no.h5: no such file"),
         (["a.json#three", "a.json"], "no system 'three'; known: one"),
         (["a.json", "other.json"], "have no figure in common"),
         (["a.json", "twice.json"], "is there more than once (systems one and two)"),
@@ -156,6 +158,7 @@ def test_mistakes_are_one_line(arguments: list[str], message: str, tmp_path: Pat
     write(Path("twice.json"), [figure("f", 1.0, 0.1), figure("f", 5.0, 0.1, system="two")])
     Path("text.json").write_text("hello")
     Path("empty.json").write_text("{}")
+    write(Path("words.json"), [figure("f", 1.0, 0.1) | {"value": "much"}])
     result = CliRunner().invoke(app, ["compare", *arguments])
     assert isinstance(result.exception, InputError), result.output
     assert message in str(result.exception)

@@ -1,5 +1,6 @@
 """What a report makes of folders that lack something, of several folders, and of mistakes."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -64,6 +65,11 @@ def test_several_runs_share_one_page(tmp_path: Path) -> None:
     assert {"#run1", "#run2"} <= targets
 
 
+FIGURE = dict.fromkeys(("species", "method", "unit", "system"), "") | {
+    "name": "D",
+    "value": "fast",
+    "standard_error": 1,
+}
 BAD = {
     "no folder": (None, "no such folder"),
     "empty": ({}, "nothing to report on"),
@@ -71,6 +77,12 @@ BAD = {
     "not a manifest": ({"run.json": "[1]"}, "run.json: file: "),
     "unknown key": ({"run.json": '{"titel": "x"}'}, "run.json: titel: "),
     "no number": ({"run.json": '{"table": [{"system": "a", "figure": "b", "md": "c"}]}'}, "run.json: table.0.md: "),
+    "cut results": ({"results.json": '{"figures": [{"name": '}, "results.json: not JSON, expected results that 'cgsim"),
+    "other results": ({"results.json": '{"rows": []}'}, "results.json: no figures in it, expected results that"),
+    "words for numbers": (
+        {"results.json": json.dumps({"figures": [FIGURE]})},
+        "value of D is 'fast', expected a number",
+    ),
     "bad speed": ({"run.json": '{"md_time_per_day": {"value": 0, "unit": "ns"}}'}, "md_time_per_day.value: "),
 }
 
