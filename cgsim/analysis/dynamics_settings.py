@@ -68,7 +68,7 @@ class DynamicsSettings:
         contact_frames: at most so many frames, equally spaced, are searched for what coordinates ions; 0 for no
             residence times and hops.
         recrossing: time, with unit, for which an ion may leave a molecule, or come off its sites, and be taken as never
-            gone; 2 ps for atoms and 0 for beads if empty.
+            gone, rounded down to whole frames; 2 ps for atoms and 0 for beads if empty.
         cage_size: distance between two cages, length; counts hops of ions between cages if given.
         cage_time: time, with unit, over which the place of a cage is averaged before and after a hop.
 
