@@ -132,7 +132,7 @@ def collective_figures(
 
 def _mixed(alone: tuple[float, float], together: tuple[float, float], *, is_sure: bool) -> str:
     """Sentence for a figure of slopes from two windows, which are the same only where both are diffusive."""
-    if is_sure and alone[0] < together[1] and together[0] < alone[1]:
+    if alone == together or (is_sure and alone[0] < together[1] and together[0] < alone[1]):
         return ""
     windows = [f"{low:.4g} to {high:.4g} {UnitSystem.MOLECULAR.time}" for low, high in (alone, together)]
     return f"mixes windows: self-diffusion from {windows[0]}, charge from {windows[1]}"

@@ -103,11 +103,11 @@ def print_results(document: dict[str, Any], output: Path, *, every: bool = True)
             table.add_row(*[""] * len(columns))
             table.add_row(heading, *[""] * (len(columns) - 1))
         topic = heading
-        marks = [str(warnings.setdefault(text, len(warnings) + 1)) for text in sentences(figure.get("warning", ""))]
+        marks = sorted(warnings.setdefault(text, len(warnings) + 1) for text in sentences(figure.get("warning", "")))
         value, error = value_and_error(figure["value"], figure["standard_error"], figure.get("bound", ""))
         window = " to ".join("?" if w is None else f"{w:.4g}" for w in figure["window"])
         row = [figure["name"], figure["species"], value, error, figure["unit"]]
-        method = f"{figure['method']} [{','.join(marks)}]" if marks else figure["method"]
+        method = f"{figure['method']} [{','.join(map(str, marks))}]" if marks else figure["method"]
         table.add_row(*([figure["system"]] if several else []), *row, method, f"{window} {figure['window_unit']}")
     console = Console(highlight=False, markup=False)
     needed = Measurement.get(console, console.options.update(max_width=1000), table).maximum
