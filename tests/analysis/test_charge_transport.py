@@ -171,7 +171,7 @@ def test_without_a_conductivity_all_else_is_analysed_and_a_note_says_why(tmp_pat
     assert find(results, "finite_size_correction", "all")["temperature"] == 300.0
     (note,) = [n for n in results["notes"] if "no conductivity" in n]
     assert "neutral.h5: no conductivity, transference_number or haven_ratio: no cations and anions" in note
-    assert not [n for n in analyze_files([tmp_path / "neutral.h5"])["notes"] if "conductivity" in n]
+    assert not [n for n in analyze_files([tmp_path / "neutral.h5"])["notes"] if "no conductivity" in n]
 
 
 def test_volume_that_changes_gives_no_conductivity_and_one_that_fluctuates_is_averaged(tmp_path: Path) -> None:
