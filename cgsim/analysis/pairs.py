@@ -12,6 +12,7 @@ from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
 from cgsim.observables.radial import RadialDistribution, radial_distribution
+from cgsim.observables.shells import FirstShell
 from cgsim.observables.statistics import Estimate
 from cgsim.observables.structure import image_reach
 from cgsim.typing import Array, Float64
@@ -19,6 +20,8 @@ from cgsim.units import UnitSystem
 
 DEFAULT_REACH = {UnitSystem.MOLECULAR: 12.0, UnitSystem.LJ: 6.0}
 BIN_WIDTH, BIN_WIDTH_OF_BEADS = 0.05, 0.1
+SHALLOW = 0.75  # g at the end of a shell over the lower peak beside it, from which on the end is not clear
+DOUBTFUL = 0.1  # share of a number of neighbours that the place of the end makes up, likewise
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,11 @@ def peak_figures(source: Source, result: RadialDistribution, pair: int, label: s
         return []
     span, length = (0.0, float(result.bin_edges[-1])), source.units.length
     at = int(np.clip(np.searchsorted(result.bin_edges, position.value) - 1, 0, len(result.bin_centres) - 1))
-    details = block_details(result.rdf_average, pair, at)
+    details, warning = block_details(result.rdf_average, pair, at), nearer_warning(result.likely_peak(pair), length)
+    place = "position of the first peak"
     return [
-        Figure("rdf", label, height, "", "height of the first peak", span, "", details, window_unit=length),
-        Figure("rdf_first_peak", label, position, length, "position of the first peak", span, window_unit=length),
+        Figure("rdf", label, height, "", "height of the first peak", span, warning, details, window_unit=length),
+        Figure("rdf_first_peak", label, position, length, place, span, warning, window_unit=length),
     ]
 
 
@@ -141,16 +145,38 @@ def shell_figures(source: Source, result: RadialDistribution, pair: int, label: 
     shell = result.first_shell(pair)
     if shell is None:
         return []
-    radius, number = shell
+    radius, number = shell.radius, shell.number
+    warning = shell_warning(shell, result.likely_peak(pair), source.units.length)
     span, within = (0.0, float(result.bin_edges[-1])), (0.0, radius.value)
     length = source.units.length
     at = int(np.argmin(np.abs(result.bin_edges[1:] - radius.value)))
-    details = block_details(result.coordination_average, pair, at)
-    method = "up to the first minimum"
+    depth = {"minimum_over_peaks": shell.depth}
+    details = {**depth, **block_details(result.coordination_average, pair, at)}
+    end, method = "end of the first shell", "up to the first minimum"
     return [
-        Figure("rdf_first_minimum", label, radius, length, "end of the first shell", span, window_unit=length),
-        Figure("coordination_number", label, number, "", method, within, "", details, window_unit=length),
+        Figure("rdf_first_minimum", label, radius, length, end, span, warning, depth, window_unit=length),
+        Figure("coordination_number", label, number, "", method, within, warning, details, window_unit=length),
     ]
+
+
+def nearer_warning(likely: float | None, length: str) -> str:
+    """What to say where a nearer peak may have been missed; nothing otherwise."""
+    if likely is None:
+        return ""
+    return (
+        f"a nearer peak at {likely:.3g} {length} is likely, but not beyond noise: a longer run may find a nearer shell"
+    )
+
+
+def shell_warning(shell: FirstShell, likely: float | None, length: str) -> str:
+    """What to say of a first shell that has no clear end; nothing where it has one."""
+    warnings = [nearer_warning(likely, length)]
+    if shell.depth > SHALLOW:
+        warnings.append(f"shallow: at its end g is still {shell.depth:.0%} of the lower peak beside it")
+    if shell.doubt > DOUBTFUL:
+        error = f"{shell.radius.standard_error:.2g} {length}"
+        warnings.append(f"flat: where the shell ends is open by {error}, which is {shell.doubt:.0%} of its number")
+    return "; ".join(text for text in warnings if text)
 
 
 def sphere_figure(source: Source, inner: RadialDistribution, pair: int, label: str) -> Figure:

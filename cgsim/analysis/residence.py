@@ -1,13 +1,13 @@
 """Figures of coordination in time: how long cations stay with molecules, and how often they hop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cgsim.analysis.figures import LOWER, UPPER, Curve, Figure
 from cgsim.analysis.motion import MAX_BYTES, Box, read_paths
-from cgsim.analysis.pairs import radial_bins
+from cgsim.analysis.pairs import radial_bins, shell_warning
 from cgsim.analysis.selection import Species
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import Source
@@ -16,13 +16,13 @@ from cgsim.observables.coordination import ContactRecord, record_contacts
 from cgsim.observables.hopping import Hops, cage_hops, coordination_hops, event_rate
 from cgsim.observables.radial import radial_distribution
 from cgsim.observables.residence import Residence, continuous_residence, intermittent_residence
+from cgsim.observables.statistics import Estimate
 from cgsim.trajectory.species import formula
 from cgsim.trajectory.trajectory import consecutive
 from cgsim.typing import Array, Int64
 from cgsim.units import UnitSystem, parse_time
 
 MIN_FRAMES = 20  # below this no persistence can be seen
-CUTOFF_FRAMES = 100  # enough to find the minimum of a radial distribution function
 RECROSSING = 2.0  # ps, the t* of Impey, Madden and McDonald
 MAX_CURVE_POINTS = 300
 
@@ -99,25 +99,32 @@ def contact_results(
         label = f"{ion.name}-{other.name}"
         shell = _shell(source, ion, other, box, settings)
         without = f"{source.path}: no {_names([(ion, other)])}"
-        if shell.cutoff is None:
+        if shell.radius is None:
             notes.append(f"{without}: their rdf has no first minimum; give --coordination-cutoff")
             continue
-        contacts = _record(source, ion, shell, frames, shell.cutoff)
+        cutoff, unit = shell.radius.value, source.units.length
+        method = "given" if settings.coordination_cutoff else "first minimum of the rdf"
+        contacts = _record(source, ion, shell, frames, cutoff)
         if not len(contacts.frame):
-            notes.append(f"{without}: none within {shell.cutoff:.3g} {source.units.length}")
+            notes.append(f"{without}: none within {cutoff:.3g} {unit}")
             continue
         rule: dict[str, Any] = {
             "sites": shell.names,
-            "cutoff": shell.cutoff,
-            "cutoff_from": "given" if settings.coordination_cutoff else "first minimum of the rdf",
+            "cutoff": cutoff,
+            "cutoff_from": method,
             "resolution": plan.stride * source.save_interval,
             "recrossing": plan.tolerance * plan.stride * source.save_interval,
         }
         kept = continuous_residence(contacts, plan.tolerance), intermittent_residence(contacts)
-        figures += _residence_figures(source, label, kept, rule)
+        own = _residence_figures(source, label, kept, rule)
         curves.append(_curve(source, label, kept, plan.stride * source.save_interval))
         if other.is_chain:
-            figures += _hop_figures(source, label, coordination_hops(contacts, plan.tolerance), rule)
+            own += _hop_figures(source, label, coordination_hops(contacts, plan.tolerance), rule)
+        span, sites = (0.0, cutoff), {"sites": shell.names}
+        own.append(
+            Figure("coordination_cutoff", label, shell.radius, unit, method, span, details=sites, window_unit=unit)
+        )
+        figures += [replace(f, warning="; ".join(text for text in (f.warning, shell.warning) if text)) for f in own]
     return figures, curves, notes
 
 
@@ -227,12 +234,14 @@ class _Shell:
     Attributes:
         sites: particles.
         names: what they are, in words.
-        cutoff: length; None if the radial distribution function has no first minimum.
+        radius: how near, length; None if the radial distribution function has no first minimum.
+        warning: what is doubtful about it; empty if nothing.
     """
 
     sites: Int64[Array, " sites"]
     names: str
-    cutoff: float | None
+    radius: Estimate | None
+    warning: str = ""
 
 
 def _shell(source: Source, ion: Species, other: Species, box: Box, settings: AnalysisSettings) -> _Shell:
@@ -240,17 +249,22 @@ def _shell(source: Source, ion: Species, other: Species, box: Box, settings: Ana
     numbers = source.system.atomic_numbers[other.sites]
     candidates = [other.sites[numbers == z] for z in np.unique(numbers)]
     names = [formula(np.array([z])) if z else "beads" for z in np.unique(numbers)]
+    given = None if settings.coordination_cutoff is None else Estimate(settings.coordination_cutoff, 0.0)
     if not source.is_periodic:
-        return _Shell(other.sites, "+".join(names), settings.coordination_cutoff)
+        return _Shell(other.sites, "+".join(names), given)
     masks = np.zeros((1 + len(candidates), source.system.n_particles), dtype=bool)
     masks[0, ion.sites] = True
     for mask, sites in zip(masks[1:], candidates, strict=True):
         mask[sites] = True
     pairs = np.array([[0, k] for k in range(1, len(masks))])
-    frames = source.single_frames(source.spread_frames(min(CUTOFF_FRAMES, settings.structure_frames)))
+    frames = source.single_frames(source.spread_frames(settings.structure_frames))
     result = radial_distribution(frames, masks, pairs, radial_bins(source, box, settings))
     peaks = [result.first_peak(k)[0].value for k in range(len(candidates))]
     nearest = int(np.nanargmin(peaks)) if np.isfinite(peaks).any() else 0
-    bottom = result.first_minimum(nearest)
-    found = None if bottom is None else float(result.bin_edges[bottom + 1])
-    return _Shell(candidates[nearest], names[nearest], settings.coordination_cutoff or found)
+    if given is not None:
+        return _Shell(candidates[nearest], names[nearest], given)
+    shell = result.first_shell(nearest)
+    if shell is None:
+        return _Shell(candidates[nearest], names[nearest], None)
+    warning = shell_warning(shell, result.likely_peak(nearest), source.units.length)
+    return _Shell(candidates[nearest], names[nearest], shell.radius, warning)

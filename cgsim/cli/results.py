@@ -25,7 +25,7 @@ TOPICS = (
         (
             *("self_diffusivity", "centre_of_mass_diffusivity", "finite_size_correction", "non_gaussian_parameter"),
             *("relaxation_time", "end_to_end_relaxation_time", "rouse_relaxation_time", "rouse_amplitude"),
-            *("residence_time", "hop_rate", "interchain_hop_share"),
+            *("coordination_cutoff", "residence_time", "hop_rate", "interchain_hop_share"),
         ),
     ),
     (

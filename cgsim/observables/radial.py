@@ -1,14 +1,15 @@
 """Radial distribution functions and coordination numbers of any selections, in any cell."""
 
 import itertools
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import find_peaks
 from vesin import NeighborList
 
+from cgsim.observables.peaks import CERTAIN, LIKELY, SCALES, Landmarks, find_landmarks
 from cgsim.observables.records import Records
+from cgsim.observables.shells import FirstShell, fit_peak, measure_shell
 from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.observables.structure import image_reach, molecule_sums
 from cgsim.typing import Array, Bool, Float64, Int64
@@ -47,61 +48,38 @@ class RadialDistribution:
         """Middle of each bin, length."""
         return np.asarray(0.5 * (self.bin_edges[1:] + self.bin_edges[:-1]))
 
-    def peak_bins(self, pair: int) -> Int64[Array, " peaks"]:
-        """Bins of the peaks of a pair's g(r): above 1, and prominent by 0.1 and by four times their own error."""
-        tops, properties = find_peaks(np.pad(_smooth(self.rdf[pair]), 1), height=1.0, prominence=0.1)
-        error = np.sqrt(_smooth(self.rdf_error[pair] ** 2) / 3.0)
-        return np.asarray(tops[properties["prominences"] > 4.0 * error[tops - 1]] - 1, dtype=np.int64)
+    def landmarks(self, pair: int, certain: float = CERTAIN) -> Landmarks | None:
+        """The first peak of a pair's g(r) and the minimum behind it, so many standard errors out of the noise."""
+        return find_landmarks(self.parts[:, pair], self.rdf_error[pair], np.diff(self.bin_edges**3), certain)
 
     def first_peak(self, pair: int) -> tuple[Estimate, Estimate]:
-        """Position and height of the first peak of a pair, from a parabola through the bins above 60 % of its height.
-
-        The errors come from leaving out one part of the trajectory at a time, that of a position which never changes
-        from the width of the bins. Both are nan if there is no peak.
-        """
-        tops = self.peak_bins(pair)
-        if not tops.size:
+        """Position and height of the first peak of a pair; both are nan if there is none."""
+        found = self.landmarks(pair)
+        if found is None:
             return Estimate(float("nan"), float("nan")), Estimate(float("nan"), float("nan"))
-        near = _around(_smooth(self.rdf[pair]), int(tops[0]))
-        r = self.bin_centres[near]
-        position = _jackknife(self.parts[:, pair], lambda g: _parabola(r, g[near])[0])
-        if position.standard_error == 0:
-            position = replace(position, standard_error=float(r[1] - r[0]) / np.sqrt(12.0))
-        return position, _jackknife(self.parts[:, pair], lambda g: _parabola(r, g[near])[1])
+        return fit_peak(self.bin_edges, self.parts[:, pair], found)
+
+    def likely_peak(self, pair: int) -> float | None:
+        """Where a peak nearer than the first one is likely, not certain; None without one."""
+        first, likely = self.landmarks(pair), self.landmarks(pair, LIKELY)
+        if likely is None or (first is not None and likely.top >= first.top - SCALES[-1]):
+            return None
+        return float(self.bin_centres[likely.top])
 
     def first_minimum(self, pair: int) -> int | None:
-        """Bin of the minimum between the first two peaks; None if there is only one."""
-        tops = self.peak_bins(pair)
-        if len(tops) < 2:
+        """Bin in which the first shell ends; None if g does not rise again behind its first peak."""
+        shell = self.first_shell(pair)
+        if shell is None:
             return None
-        return int(tops[0] + np.argmin(_smooth(self.rdf[pair])[tops[0] : tops[1]]))
+        return int(np.clip(np.searchsorted(self.bin_edges, shell.radius.value) - 1, 0, len(self.bin_edges) - 2))
 
-    def first_shell(self, pair: int) -> tuple[Estimate, Estimate] | None:
-        """Radius of the first shell and number of particles in it; None if the pair has no minimum behind its peak.
-
-        The shell ends at the upper edge of the bin of :meth:`first_minimum`. The errors allow for the place of the
-        minimum: it is looked for again in each part-less trajectory (jackknife). That of the number is at least the
-        error of the coordination number at a fixed radius.
-        """
-        bottom = self.first_minimum(pair)
-        if bottom is None:
+    def first_shell(self, pair: int) -> FirstShell | None:
+        """Radius of the first shell and number of particles in it; None if the pair has no minimum behind its peak."""
+        found = self.landmarks(pair)
+        if found is None:
             return None
-        top, second = self.peak_bins(pair)[:2]
-        n = len(self.parts)
-        radii, numbers = np.empty(n), np.empty(n)
-        for k in range(n):
-            others = np.arange(n) != k
-            g = self.parts[others if n > 1 else slice(None), pair].mean(axis=0)
-            here = int(top + np.argmin(_smooth(g)[top:second]))
-            radii[k] = self.bin_edges[here + 1]
-            numbers[k] = self.coordination_parts[others if n > 1 else slice(None), pair, here].mean()
-        width = float(self.bin_edges[bottom + 1] - self.bin_edges[bottom])
-        spread = [float(np.sqrt((n - 1) * values.var())) for values in (radii, numbers)]
-        fixed = float(self.coordination_error[pair, bottom])
-        freedom = max(1.0, n - 1.0)
-        radius = Estimate(float(self.bin_edges[bottom + 1]), max(spread[0], width / np.sqrt(12.0)), freedom)
-        error = max(spread[1], fixed) if np.isfinite(fixed) else fixed
-        return radius, Estimate(float(self.coordination[pair, bottom]), error, freedom)
+        error = self.coordination_error[pair]
+        return measure_shell(self.bin_edges, self.parts[:, pair], self.coordination_parts[:, pair], error, found)
 
 
 def radial_distribution(
@@ -201,38 +179,3 @@ def _refuse_far_bins(cell: Float64[Array, "3 3"], cutoff: float) -> None:
     half = float(image_reach(cell[None])[0])
     if cutoff > half * (1 + 1e-9):
         raise ValueError(f"bins reach to {cutoff:g}, at most half the shortest lattice vector of the cell, {half:g}")
-
-
-def _smooth(g: Float64[Array, " bins"]) -> Float64[Array, " bins"]:
-    """Running mean over three bins, so that noise in one bin is no peak."""
-    padded = np.pad(g, 1, mode="edge")
-    return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3.0)
-
-
-def _around(g: Float64[Array, " bins"], top: int) -> slice:
-    """The bins around a peak that reach 60 % of its height, five at least."""
-    low = np.flatnonzero(g < 0.6 * g[top])
-    left = int(low[low < top].max(initial=-1)) + 1
-    right = int(low[low > top].min(initial=len(g)))
-    start = max(0, min(left, top - 2, len(g) - 5))
-    return slice(start, max(right, start + 5))
-
-
-def _parabola(r: Float64[Array, " bins"], g: Float64[Array, " bins"]) -> tuple[float, float]:
-    """Position and height of the maximum of a parabola through all points; the highest point if there is none."""
-    origin = float(r.mean())
-    curvature, slope, height = np.polyfit(r - origin, g, 2)
-    if curvature >= 0:
-        return float(r[g.argmax()]), float(g.max())
-    shift = float(np.clip(-slope / (2 * curvature), r[0] - origin, r[-1] - origin))
-    return origin + shift, float(height + slope * shift + curvature * shift**2)
-
-
-def _jackknife(parts: Float64[Array, "parts bins"], derive: Callable[[Float64[Array, " bins"]], float]) -> Estimate:
-    """A quantity derived from a curve, with its error from leaving out one part of the trajectory at a time."""
-    n = len(parts)
-    value = derive(parts.mean(axis=0))
-    if n < 2:
-        return Estimate(value, float("nan"))
-    left_out = np.array([derive(np.delete(parts, k, axis=0).mean(axis=0)) for k in range(n)])
-    return Estimate(value, float(np.sqrt((n - 1) * left_out.var())), n - 1.0)

@@ -181,7 +181,9 @@ def test_first_shell_holds_the_neighbours_that_were_put_there() -> None:
     result = radial_distribution(frames, selections, np.array([[0, 1]]), np.linspace(0, 8, 81))
     shell = result.first_shell(0)
     assert shell is not None
-    radius, number = shell
+    radius, number = shell.radius, shell.number
+    assert shell.depth < 0.01  # a gap: it does not matter where the shell ends
+    assert shell.doubt < 0.01
     assert 2.4 < radius.value < 4.0
     assert abs(number.value - 2.5) < 4 * number.standard_error
     exact = 0.5 / np.sqrt(3 * len(frames))  # one ligand of every centre is there in half of all cases
