@@ -5,7 +5,7 @@ import math
 POSITIVE = (
     *("density", "molality", "radius_of_gyration", "end_to_end_distance", "mean_squared_"),
     *("relaxation_time", "end_to_end_relaxation_time", "rouse_", "asphericity", "acylindricity"),
-    *("rdf", "coordination_number", "molecules_in_contact", "mean_cluster_size", "largest_cluster_size"),
+    *("rdf", "coordination_", "molecules_in_contact", "mean_cluster_size", "largest_cluster_size"),
     *("self_diffusivity", "centre_of_mass_diffusivity", "residence_time", "hop_rate"),
     *("conductivity", "onsager_self", "haven_ratio"),
 )  # names, or how they begin
