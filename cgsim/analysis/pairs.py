@@ -132,11 +132,10 @@ def peak_figures(source: Source, result: RadialDistribution, pair: int, label: s
         return []
     span, length = (0.0, float(result.bin_edges[-1])), source.units.length
     at = int(np.clip(np.searchsorted(result.bin_edges, position.value) - 1, 0, len(result.bin_centres) - 1))
-    details, warning = block_details(result.rdf_average, pair, at), nearer_warning(result.likely_peak(pair), length)
-    place = "position of the first peak"
+    details = block_details(result.rdf_average, pair, at)
     return [
-        Figure("rdf", label, height, "", "height of the first peak", span, warning, details, window_unit=length),
-        Figure("rdf_first_peak", label, position, length, place, span, warning, window_unit=length),
+        Figure("rdf", label, height, "", "height of the first peak", span, "", details, window_unit=length),
+        Figure("rdf_first_peak", label, position, length, "position of the first peak", span, window_unit=length),
     ]
 
 
@@ -146,7 +145,7 @@ def shell_figures(source: Source, result: RadialDistribution, pair: int, label: 
     if shell is None:
         return []
     radius, number = shell.radius, shell.number
-    warning = shell_warning(shell, result.likely_peak(pair), source.units.length)
+    warning = shell_warning(shell, source.units.length)
     span, within = (0.0, float(result.bin_edges[-1])), (0.0, radius.value)
     length = source.units.length
     at = int(np.argmin(np.abs(result.bin_edges[1:] - radius.value)))
@@ -159,24 +158,15 @@ def shell_figures(source: Source, result: RadialDistribution, pair: int, label: 
     ]
 
 
-def nearer_warning(likely: float | None, length: str) -> str:
-    """What to say where a nearer peak may have been missed; nothing otherwise."""
-    if likely is None:
-        return ""
-    return (
-        f"a nearer peak at {likely:.3g} {length} is likely, but not beyond noise: a longer run may find a nearer shell"
-    )
-
-
-def shell_warning(shell: FirstShell, likely: float | None, length: str) -> str:
+def shell_warning(shell: FirstShell, length: str) -> str:
     """What to say of a first shell that has no clear end; nothing where it has one."""
-    warnings = [nearer_warning(likely, length)]
+    warnings = []
     if shell.depth > SHALLOW:
         warnings.append(f"shallow: at its end g is still {shell.depth:.0%} of the lower peak beside it")
     if shell.doubt > DOUBTFUL:
         error = f"{shell.radius.standard_error:.2g} {length}"
         warnings.append(f"flat: where the shell ends is open by {error}, which is {shell.doubt:.0%} of its number")
-    return "; ".join(text for text in warnings if text)
+    return "; ".join(warnings)
 
 
 def sphere_figure(source: Source, inner: RadialDistribution, pair: int, label: str) -> Figure:

@@ -266,5 +266,4 @@ def _shell(source: Source, ion: Species, other: Species, box: Box, settings: Ana
     shell = result.first_shell(nearest)
     if shell is None:
         return _Shell(candidates[nearest], names[nearest], None)
-    warning = shell_warning(shell, result.likely_peak(nearest), source.units.length)
-    return _Shell(candidates[nearest], names[nearest], shell.radius, warning)
+    return _Shell(candidates[nearest], names[nearest], shell.radius, shell_warning(shell, source.units.length))

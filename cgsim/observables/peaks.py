@@ -8,8 +8,7 @@ from cgsim.typing import Array, Float64
 
 SCALES = (3, 5, 9, 15)  # bins of the running means in which the curve is followed, the finest first
 RELATIVE = 0.1  # a curve falls from a peak by this share of it, and rises again by 0.1, or that share of a lower peak
-CERTAIN = 4.0  # standard errors by which it does so
-LIKELY = 3.0  # the same for what a reader should be told of
+CERTAIN = 3.5  # standard errors by which it does so: noise passes for a nearer peak in one of a hundred runs
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,11 @@ def find_landmarks(
     parts: Float64[Array, "parts bins"],
     curve_error: Float64[Array, " bins"],
     bin_volumes: Float64[Array, " bins"],
-    certain: float = CERTAIN,
 ) -> Landmarks | None:
     """The first peak that stands out of the noise on both sides, and the minimum behind it; None without a peak.
 
     The curve is followed in running means over 3 to 15 bins. A maximum is a peak if the curve rises to it from zero or
-    a minimum, and falls behind it by a tenth, each by more than four standard errors; a minimum ends where the curve
+    a minimum, and falls behind it by a tenth, each by more than 3.5 standard errors; a minimum ends where the curve
     has risen by 0.1, or a tenth of a peak below 1, and by as many errors. Of what is seen in several means, the peak
     nearest to zero counts, and the minimum nearest to it. The error of a difference is its scatter between the parts,
     or what the number of counts allows if that is more: a few pairs in an empty region are no peak.
@@ -51,7 +49,6 @@ def find_landmarks(
         parts: the curve in consecutive parts of a trajectory.
         curve_error: standard errors of their mean.
         bin_volumes: what the counts of each bin were divided by, any unit.
-        certain: number of standard errors.
     """
     if len(parts) < 2:
         return None
@@ -62,7 +59,7 @@ def find_landmarks(
         if scale > parts.shape[1]:
             break
         smooth = running_mean(parts, scale)
-        one = _follow(smooth, running_mean(variance[None], scale)[0] / scale, certain)
+        one = _follow(smooth, running_mean(variance[None], scale)[0] / scale)
         if one is None:
             continue
         if found is None or one.top < found.top - scale:
@@ -100,7 +97,7 @@ def _highest(curve: Float64[Array, " bins"], top: int, scale: int) -> int:
     return start + int(np.argmax(fine[start : top + scale // 2 + 1]))
 
 
-def _follow(parts: Float64[Array, "parts bins"], variance: Float64[Array, " bins"], certain: float) -> Landmarks | None:
+def _follow(parts: Float64[Array, "parts bins"], variance: Float64[Array, " bins"]) -> Landmarks | None:
     """Walk along a curve, turning up from a minimum or down from a maximum only where it has moved enough."""
     g, n = parts.mean(axis=0), len(parts)
     turns: list[int] = []  # where it rises from, the first peak, the minimum behind it, the next peak
@@ -114,7 +111,7 @@ def _follow(parts: Float64[Array, "parts bins"], variance: Float64[Array, " bins
         if difference < RELATIVE * (g[best] if rising else min(1.0, highest)):
             continue
         scatter = (parts[:, best] - parts[:, k]).var(ddof=1) / n
-        if difference**2 > certain**2 * max(scatter, variance[best] + variance[k]):
+        if difference**2 > CERTAIN**2 * max(scatter, variance[best] + variance[k]):
             turns.append(best)
             best, rising = k, not rising
             if len(turns) == 4:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from vesin import NeighborList
 
-from cgsim.observables.peaks import CERTAIN, LIKELY, SCALES, Landmarks, find_landmarks
+from cgsim.observables.peaks import Landmarks, find_landmarks
 from cgsim.observables.records import Records
 from cgsim.observables.shells import FirstShell, fit_peak, measure_shell
 from cgsim.observables.statistics import BlockAverage, Estimate
@@ -48,9 +48,9 @@ class RadialDistribution:
         """Middle of each bin, length."""
         return np.asarray(0.5 * (self.bin_edges[1:] + self.bin_edges[:-1]))
 
-    def landmarks(self, pair: int, certain: float = CERTAIN) -> Landmarks | None:
-        """The first peak of a pair's g(r) and the minimum behind it, so many standard errors out of the noise."""
-        return find_landmarks(self.parts[:, pair], self.rdf_error[pair], np.diff(self.bin_edges**3), certain)
+    def landmarks(self, pair: int) -> Landmarks | None:
+        """The first peak of a pair's g(r) and the minimum behind it; None without a peak."""
+        return find_landmarks(self.parts[:, pair], self.rdf_error[pair], np.diff(self.bin_edges**3))
 
     def first_peak(self, pair: int) -> tuple[Estimate, Estimate]:
         """Position and height of the first peak of a pair; both are nan if there is none."""
@@ -58,13 +58,6 @@ class RadialDistribution:
         if found is None:
             return Estimate(float("nan"), float("nan")), Estimate(float("nan"), float("nan"))
         return fit_peak(self.bin_edges, self.parts[:, pair], found)
-
-    def likely_peak(self, pair: int) -> float | None:
-        """Where a peak nearer than the first one is likely, not certain; None without one."""
-        first, likely = self.landmarks(pair), self.landmarks(pair, LIKELY)
-        if likely is None or (first is not None and likely.top >= first.top - SCALES[-1]):
-            return None
-        return float(self.bin_centres[likely.top])
 
     def first_minimum(self, pair: int) -> int | None:
         """Bin in which the first shell ends; None if g does not rise again behind its first peak."""

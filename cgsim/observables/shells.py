@@ -88,12 +88,12 @@ def measure_shell(
     depth = float(g[bottom])
     alike = around(g, bottom, depth + ALIKE * noise, 1, is_peak=False)
     low, high = float(bin_edges[alike.start]), float(bin_edges[alike.stop])
-    place, other = _ways_to_minimum(bin_edges, g, bottom, noise, lower)
+    place, other, reach = _ways_to_minimum(bin_edges, g, bottom, noise, lower)
     if depth <= ALIKE * noise:  # a gap, in which nothing can be fitted
         place = other = _always(0.5 * (low + high))
     fitted = jackknife(parts, place, other)[0]
     unclear = (high - low) ** 2 / 12.0 + (0.5 * (low + high) - fitted.value) ** 2
-    error = float(np.sqrt(fitted.standard_error**2 + unclear))
+    error = min(float(np.sqrt(fitted.standard_error**2 + unclear)), reach)
     radius = replace(fitted, standard_error=error)
     number, by_place = _number(bin_edges, parts, coordination_parts, coordination_error, radius, place)
     return FirstShell(radius, number, depth / lower, by_place / number.value if number.value > 0 else 0.0)
@@ -101,14 +101,15 @@ def measure_shell(
 
 def _ways_to_minimum(
     bin_edges: Float64[Array, " edges"], g: Float64[Array, " bins"], bottom: int, noise: float, lower: float
-) -> tuple[Derive, Derive]:
-    """How to get the place of a minimum, and another way."""
-    ways = []
+) -> tuple[Derive, Derive, float]:
+    """How to get the place of a minimum, another way, and the largest error of a place within the bins they look at."""
+    ways, widths = [], []
     for (share, degree, least), margin in ((MINIMUM_FIT, MARGIN), (OTHER_MINIMUM_FIT, MARGIN - 1.0)):
         level = g[bottom] + max(margin * noise, share * (lower - g[bottom]))
         near = around(g, bottom, float(level), min(least, len(g)), is_peak=False)
         ways.append(extremum_in(bin_edges, near, min(degree, near.stop - near.start - 1), is_peak=False))
-    return ways[0], ways[1]
+        widths.append(float(bin_edges[near.stop] - bin_edges[near.start]))
+    return ways[0], ways[1], 0.5 * max(widths)
 
 
 def _always(value: float) -> Derive:
