@@ -22,6 +22,7 @@ def around(g: Curve, at: int, level: float, least: int, *, is_peak: bool) -> sli
     beyond = np.flatnonzero(g < level if is_peak else g > level)
     left = int(beyond[beyond < at].max(initial=-1)) + 1
     right = int(beyond[beyond > at].min(initial=len(g)))
+    least = min(least, len(g))
     missing = max(0, least - (right - left))
     start = max(0, min(left - (missing + 1) // 2, len(g) - least))
     return slice(start, max(right, start + least))

@@ -20,7 +20,8 @@ class Landmarks:
         bottom: bin of the minimum; None if the curve does not rise again.
         beyond: bin of the next peak, the highest value if there is none; None without a minimum.
         height: of the peak, mean of some bins.
-        depth: value at the minimum, likewise; the lowest behind the peak if there is no minimum.
+        lowest: bin of the minimum; of the lowest value behind the peak if there is no minimum.
+        depth: value there, likewise.
         flank: value at the next peak, likewise; 0 without a minimum.
     """
 
@@ -28,6 +29,7 @@ class Landmarks:
     bottom: int | None
     beyond: int | None
     height: float
+    lowest: int
     depth: float
     flank: float
 
@@ -121,7 +123,7 @@ def _follow(parts: Float64[Array, "parts bins"], variance: Float64[Array, " bins
     top = turns[1]
     if len(turns) == 2:
         low = top + int(np.argmin(g[top:]))
-        return Landmarks(top, None, None, float(g[top]), float(g[low]), 0.0)
+        return Landmarks(top, None, None, float(g[top]), low, float(g[low]), 0.0)
     bottom = turns[2]
     beyond = turns[3] if len(turns) > 3 else bottom + int(np.argmax(g[bottom:]))
-    return Landmarks(top, bottom, beyond, float(g[top]), float(g[bottom]), float(g[beyond]))
+    return Landmarks(top, bottom, beyond, float(g[top]), bottom, float(g[bottom]), float(g[beyond]))

@@ -52,7 +52,7 @@ def fit_peak(
     top = float(g[found.top])
     ways = []
     for share, degree, least in (FIT, OTHER_FIT):
-        near = around(g, found.top, top - share * (top - found.depth), least, is_peak=True)
+        near = around(g[: found.lowest + 1], found.top, top - share * (top - found.depth), least, is_peak=True)
         ways.append(extremum_in(bin_edges, near, min(degree, near.stop - near.start - 1), is_peak=True))
     position, height = jackknife(parts, *ways)
     if position.standard_error == 0:  # a place that never changes is known to the width of a bin
@@ -106,7 +106,7 @@ def _ways_to_minimum(
     ways, widths = [], []
     for (share, degree, least), margin in ((MINIMUM_FIT, MARGIN), (OTHER_MINIMUM_FIT, MARGIN - 1.0)):
         level = g[bottom] + max(margin * noise, share * (lower - g[bottom]))
-        near = around(g, bottom, float(level), min(least, len(g)), is_peak=False)
+        near = around(g, bottom, float(level), least, is_peak=False)
         ways.append(extremum_in(bin_edges, near, min(degree, near.stop - near.start - 1), is_peak=False))
         widths.append(float(bin_edges[near.stop] - bin_edges[near.start]))
     return ways[0], ways[1], 0.5 * max(widths)

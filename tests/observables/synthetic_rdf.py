@@ -3,48 +3,50 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cgsim.observables.radial import RadialDistribution
 from cgsim.observables.records import Records
 
-Shape = Callable[[np.ndarray], np.ndarray]
+Values = NDArray[np.float64]
+Shape = Callable[[Values], Values]
 
 
-def step(r: np.ndarray, at: float, width: float) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-(r - at) / width))
+def step(r: Values, at: float, width: float) -> Values:
+    return np.asarray(1.0 / (1.0 + np.exp(-(r - at) / width)))
 
 
-def bump(r: np.ndarray, height: float, at: float, width: float) -> np.ndarray:
-    return height * np.exp(-0.5 * ((r - at) / width) ** 2)
+def bump(r: Values, height: float, at: float, width: float) -> Values:
+    return np.asarray(height * np.exp(-0.5 * ((r - at) / width) ** 2))
 
 
-def sharp(r: np.ndarray) -> np.ndarray:
+def sharp(r: Values) -> Values:
     """A contact as that of a small cation: a peak of 20 at 2.1, a Gaussian."""
     return bump(r, 20.0, 2.1, 0.1)
 
 
-def skewed(r: np.ndarray) -> np.ndarray:
+def skewed(r: Values) -> Values:
     """The same with a steep side and a tail, and a flat minimum before a slow rise."""
     tail = bump(r, 6.0, 2.35, 0.25) * step(r, 2.0, 0.03)
     return bump(r, 20.0, 2.1, 0.12) + tail + 0.25 * step(r, 1.95, 0.03) + 0.75 * step(r, 6.0, 0.5)
 
 
-def broad(r: np.ndarray) -> np.ndarray:
+def broad(r: Values) -> Values:
     """Soft beads: a peak of 1.3 at 5.5, a shallow minimum at 8."""
     core = 1.0 - np.exp(-((r / 4.0) ** 4))
     return core + bump(r, 0.35, 5.5, 0.9) - bump(r, 0.12, 8.0, 1.0) + bump(r, 0.05, 10.0, 0.8)
 
 
-def rare_contact(r: np.ndarray) -> np.ndarray:
+def rare_contact(r: Values) -> Values:
     """A contact of 0.6 at 2.25 before a larger second shell: what few ion pairs in a polymer look like."""
     return bump(r, 0.6, 2.25, 0.18) + no_contact(r)
 
 
-def no_contact(r: np.ndarray) -> np.ndarray:
+def no_contact(r: Values) -> Values:
     return 0.08 * step(r, 2.2, 0.1) + bump(r, 1.9, 6.3, 0.75) + 0.9 * step(r, 7.0, 0.6)
 
 
-def flat(r: np.ndarray) -> np.ndarray:
+def flat(r: Values) -> Values:
     """Two shells, and a constant between 3 and 5."""
     return bump(r, 15.0, 2.1, 0.13) + 0.2 * step(r, 2.0, 0.05) + step(r, 6.0, 0.25)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
-from synthetic_rdf import Shape, broad, bump, flat, no_contact, rare_contact, sample, sharp, skewed, step
+from synthetic_rdf import Shape, Values, broad, bump, flat, no_contact, rare_contact, sample, sharp, skewed, step
 
 from cgsim.observables.extrema import extremum_in
 from cgsim.observables.radial import radial_distribution
@@ -63,7 +63,7 @@ def test_pair_that_stays_together_for_a_while_is_no_peak() -> None:
 
 
 def test_maximum_at_the_end_of_the_range_is_no_peak_but_ends_a_shell() -> None:
-    def rising(r: np.ndarray) -> np.ndarray:
+    def rising(r: Values) -> Values:
         return bump(r, 10.0, 2.0, 0.2) + 0.1 * r * step(r, 3.5, 0.2)
 
     result = sample(rising, 0.05, 60, 2.0, np.random.default_rng(4), reach=9.0)
