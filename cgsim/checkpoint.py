@@ -1,7 +1,7 @@
 """Model files: weights as safetensors, everything else as a JSON card beside them; nothing that can run code."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,38 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with its card."""
+    """A model with its card; or an ensemble of models that were trained with different seeds.
+
+    Attributes:
+        model: the model; the first one of an ensemble.
+        card: its card.
+        others: the other models of an ensemble, which differ in their weights only.
+    """
 
     model: CoarseGrainedModel
     card: ModelCard
+    others: tuple["TrainedModel", ...] = ()
+
+    @property
+    def members(self) -> tuple["TrainedModel", ...]:
+        """All models of the ensemble; the model alone where there is one."""
+        return replace(self, others=()), *self.others
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment; an ensemble says that it is one."""
+        return f"{self.card.name}-ensemble" if self.others else self.card.name
+
+    @property
+    def trained(self) -> TrainingRange:
+        """What any of the members has seen in training."""
+        ranges = [member.card.trained for member in self.members]
+        closest = [
+            [min(c) for c in zip(*row, strict=True)] for row in zip(*(r.closest_pair for r in ranges), strict=True)
+        ]
+        return TrainingRange(
+            longest_bond=max(r.longest_bond for r in ranges), closest_pair=tuple(tuple(row) for row in closest)
+        )
 
 
 def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None:
@@ -119,19 +147,31 @@ def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None
 
 def pretrained_models(task: str = "") -> list[Path]:
     """Folders of the models that ship, those of a task only if it is given: their names begin with it."""
-    return sorted(path.parent for path in PRETRAINED.glob(f"{task}*/{CARD}"))
+    return [folder for folder in sorted(PRETRAINED.glob(f"{task}*")) if member_folders(folder)]
+
+
+def member_folders(folder: Path) -> list[Path]:
+    """Folders of the models in a folder: itself, that of a training run, or the members of an ensemble; empty if none.
+
+    An ensemble is a folder with several models or training runs and no model of its own.
+    """
+    for own in (folder, folder / "model"):
+        if (own / CARD).exists():
+            return [own]
+    cards = {path.parent for pattern in (f"*/{CARD}", f"*/model/{CARD}") for path in folder.glob(pattern)}
+    return sorted(cards)
 
 
 def find_model(name: str | Path) -> Path:
-    """Folder of a model: a path, the folder of a training run, or the name of a model that ships.
+    """Folder of a model or of an ensemble: a path, or the name of one that ships (``chain``, ``chain/seed-0``).
 
-    A path goes before a name; a name without its seed means seed 0.
+    A path goes before a name.
 
     Raises:
         InputError: if there is none.
     """
-    for folder in (Path(name), Path(name) / "model", PRETRAINED / name, PRETRAINED / f"{name}-0"):
-        if (folder / CARD).exists():
+    for folder in (Path(name), PRETRAINED / name):
+        if member_folders(folder):
             return folder
     if Path(name).exists():  # for the message about what is wrong with it
         return Path(name)
@@ -142,11 +182,24 @@ def find_model(name: str | Path) -> Path:
 
 
 def load_model(path: Path, device: torch.device) -> TrainedModel:
-    """Read a model from its folder (or from either of its two files), ready for evaluation.
+    """Read a model or an ensemble from its folder (or a model from either of its two files), ready for evaluation.
 
     Raises:
-        InputError: if a file is missing, no model, newer than this program, or does not belong to its card.
+        InputError: if a file is missing, no model, newer than this program, or does not belong to its card; or if the
+            members of an ensemble differ in more than their weights.
     """
+    folders = member_folders(path) if path.is_dir() else []
+    first, *others = [_load_one(folder, device) for folder in folders or [path]]
+    for folder, other in zip(folders[1:], others, strict=True):
+        for what in ("model", "mapping", "units", "atom_types", "bond_types"):
+            if getattr(other.card, what) != getattr(first.card, what):
+                raise InputError(f"{folder}: differs in {what} from {folders[0]}; an ensemble differs in weights only")
+        if other.card.scales.class_names != first.card.scales.class_names:
+            raise InputError(f"{folder}: has other bead classes than {folders[0]}; an ensemble differs in weights only")
+    return replace(first, others=tuple(others))
+
+
+def _load_one(path: Path, device: torch.device) -> TrainedModel:
     folder = path if path.is_dir() else path.parent
     card_path, weights_path = folder / CARD, folder / WEIGHTS
     for file in (path, card_path, weights_path):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from cgsim.checkpoint import ModelCard
+    from cgsim.checkpoint import TrainedModel
 
 
 def register(app: typer.Typer) -> None:
@@ -14,36 +14,39 @@ def register(app: typer.Typer) -> None:
 
 
 def models(
-    model: Annotated[str | None, typer.Argument(help="Folder or name of a model; default: all that ship.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Folder or name of a model; default: all that ship.")] = None,
 ) -> None:
-    """List the models that ship, or say what one model is: cgsim models MODEL."""
+    """List the models that ship, or say what one model is: cgsim models NAME."""
     import torch
 
     from cgsim.checkpoint import PRETRAINED, find_model, load_model, pretrained_models
     from cgsim.units import format_time
 
     cpu = torch.device("cpu")
-    if model is not None:
-        _describe(load_model(find_model(model), cpu).card)
+    if name is not None:
+        _describe(load_model(find_model(name), cpu))
         return
     for folder in pretrained_models():
-        card = load_model(folder, cpu).card
+        model = load_model(folder, cpu)
+        card = model.card
         lag = format_time(card.model.lag_time, card.units)
         typer.echo(
             f"{folder.name:16s} lag {lag}, {card.mapping.atoms_per_bead} atoms a bead, "
-            f"learned from {len(card.training_systems)} trajectories"
+            f"learned from {len(card.training_systems)} trajectories, {len(model.members)} seeds"
         )
     typer.echo(f"their card: {PRETRAINED / 'README.md'}")
 
 
-def _describe(card: "ModelCard") -> None:
+def _describe(model: "TrainedModel") -> None:
     from cgsim.units import format_time
 
+    card = model.card
     lengths = sum(s.length for s in card.training_systems)
     history = [format_time(offset * card.model.lag_time, card.units) for offset in card.model.history_offsets]
     sampler = card.sampler.model_dump(exclude_defaults=True)
     rows = {
-        "name": card.name,
+        "name": model.name,
+        "seeds": str(len(model.members)),
         "units": card.units.value,
         "lag": format_time(card.model.lag_time, card.units),
         "looks back": ", ".join(history),
@@ -54,7 +57,7 @@ def _describe(card: "ModelCard") -> None:
         "learned from": f"{len(card.training_systems)} trajectories, {format_time(lengths, card.units)} in all",
         "cgsim": card.cgsim_version,
     }
-    for name, value in rows.items():
-        typer.echo(f"{name:14s} {value}")
-    for name, value in card.figures.items():
-        typer.echo(f"{name:24s} {value:.4f}")
+    for title, text in rows.items():
+        typer.echo(f"{title:14s} {text}")
+    for title, value in card.figures.items():
+        typer.echo(f"{title:24s} {value:.4f}")

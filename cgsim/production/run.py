@@ -16,6 +16,7 @@ from cgsim.graph import BeadBatch
 from cgsim.models.execution import is_out_of_memory
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.network import halve_edges_at_once, set_execution
+from cgsim.production.findings import count, judge
 from cgsim.production.segments import (
     HEALTHY,
     BackgroundWriter,
@@ -30,9 +31,10 @@ from cgsim.production.settings import ProductionSettings, Progress
 from cgsim.production.start import starting_frames
 from cgsim.production.stores import write_rollout
 from cgsim.simulate.bead_sizes import BeadSizes
+from cgsim.simulate.ensemble import EnsemblePropagator
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.rollout import RolloutFrame, RolloutState, rollout
-from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, Finding, HealthMonitor
+from cgsim.simulate.stability import NOT_A_NUMBER, TOLERATED, HealthMonitor
 from cgsim.trajectory import Trajectory
 
 SEGMENT_BYTES = 64 * 2**20
@@ -42,15 +44,19 @@ SECONDS_PER_DAY = 86400.0
 
 @dataclass(frozen=True)
 class _Plan:
-    """What does not change during a run; one entry per rollout where there are several."""
+    """What does not change during a run; one entry per rollout, and of batches one per member of the model."""
 
     model: TrainedModel
     settings: ProductionSettings
     starts: list[BeadStore]
     frames: list[Trajectory]
     outputs: list[Path]
-    batch: BeadBatch
+    batches: list[BeadBatch]
     folder: SegmentFolder
+
+    @property
+    def batch(self) -> BeadBatch:
+        return self.batches[0]
 
     @property
     def n_steps(self) -> int:
@@ -114,9 +120,11 @@ def _prepare(
         )
         for beads, history in zip(opened, frames, strict=True)
     ]
-    set_execution(model.model, settings.execution)
-    with torch.no_grad():
-        batch = make_batch(systems, which, model.model.embedding)
+    batches = []
+    for member in model.members:
+        set_execution(member.model, settings.execution)
+        with torch.no_grad():
+            batches.append(make_batch(systems, which, member.model.embedding))
     state = RolloutState(
         torch.from_numpy(np.concatenate([frames[k].wrapped_positions for k in which], axis=1)).to(device),
         torch.from_numpy(np.concatenate([frames[k].image_flags for k in which], axis=1)).to(device),
@@ -131,7 +139,7 @@ def _prepare(
         state=state,
         generator_state=generator.get_state(),
     )
-    plan = _Plan(model, settings, [opened[k] for k in which], [frames[k] for k in which], outputs, batch, folder)
+    plan = _Plan(model, settings, [opened[k] for k in which], [frames[k] for k in which], outputs, batches, folder)
     fingerprint = _fingerprint(plan, state)
     if not resume:
         folder.create(fingerprint)
@@ -142,7 +150,9 @@ def _prepare(
 
 def _fingerprint(plan: _Plan, state: RolloutState) -> str:
     """Identifies a run by model, starts and settings; not by its length: an interrupted one may be prolonged."""
-    digest = hashlib.sha256(plan.model.card.model_dump_json().encode())
+    digest = hashlib.sha256()
+    for member in plan.model.members:
+        digest.update(member.card.model_dump_json().encode())
     digest.update(plan.settings.model_dump_json(exclude={"time"}).encode())
     digest.update(state.wrapped_positions.cpu().numpy().tobytes())
     digest.update(state.image_flags.cpu().numpy().tobytes())
@@ -167,7 +177,7 @@ def _back_off(plan: _Plan) -> None:
     device = next(plan.model.model.parameters()).device
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    if not halve_edges_at_once(plan.model.model):
+    if not all(halve_edges_at_once(member.model) for member in plan.model.members):
         n_beads, outputs = sum(plan.batch.sizes), len(plan.outputs)
         raise InputError(
             f"{plan.folder.output}: {outputs} rollouts side by side ({n_beads} beads) do not fit into the memory of "
@@ -177,10 +187,8 @@ def _back_off(plan: _Plan) -> None:
 
 def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: Callable[[Progress], None]) -> RunState:
     """Run the systems still alive until one breaks or the time is reached; everything drawn is on disk at the end."""
-    card = plan.model.card
-    propagator = LearnedPropagator(plan.model.model, plan.settings.sampler, card.calibration, card.trained)
-    batch = plan.batch.select(list(run.alive))
-    monitor = HealthMonitor(batch, card.trained, plan.settings.health, card.units.length)
+    propagator, batch = _propagator(plan, list(run.alive))
+    monitor = HealthMonitor(batch, plan.model.trained, plan.settings.health, plan.model.card.units.length)
     monitor.in_a_row = [dict(run.in_a_row[number]) for number in run.alive]
     frames: list[RolloutFrame] = []
     begun, earlier = time.monotonic(), run.seconds
@@ -191,16 +199,16 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
             broken = monitor.check(frame.wrapped_positions, run.step + 1)
             lost = {graph: finding for graph, finding in broken.items() if finding.kind == NOT_A_NUMBER}
             if lost:  # this step is lost for all; the others draw it again
-                run = replace(run, verdicts=_judge(run, lost))
+                run = replace(run, verdicts=judge(run, lost))
                 break
             frames.append(frame)
             n_bytes += 2 * frame.wrapped_positions.nbytes
-            counted = _count(run, monitor, propagator.n_guarded.tolist())
+            counted = count(run, monitor, propagator.n_guarded.tolist())
             run = replace(
                 counted,
                 step=run.step + 1,
                 seconds=earlier + time.monotonic() - begun,
-                verdicts=_judge(counted, broken),
+                verdicts=judge(counted, broken),
                 state=run.state.followed_by(frame),
                 generator_state=generator.get_state(),
             )
@@ -222,28 +230,14 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
     return run
 
 
-def _count(run: RunState, monitor: HealthMonitor, n_guarded: list[int]) -> RunState:
-    """Add what one step showed to the counts of the rollouts that took it."""
-    verdicts, in_a_row = list(run.verdicts), list(run.in_a_row)
-    for position, number in enumerate(run.alive):
-        found, v = monitor.in_a_row[position], verdicts[number]
-        in_a_row[number] = dict(found)
-        verdicts[number] = replace(
-            v,
-            overlap_steps=v.overlap_steps + (found["overlap"] > 0),
-            torn_bond_steps=v.torn_bond_steps + (found["torn bond"] > 0),
-            guarded_beads=v.guarded_beads + (n_guarded[position] if n_guarded else 0),
-        )
-    return replace(run, verdicts=tuple(verdicts), in_a_row=tuple(in_a_row))
-
-
-def _judge(run: RunState, broken: dict[int, Finding]) -> tuple[Verdict, ...]:
-    """Verdicts, with those of the systems that have to stop; they are named by their place in the batch."""
-    verdicts = list(run.verdicts)
-    for position, finding in broken.items():
-        number = run.alive[position]
-        verdicts[number] = replace(verdicts[number], verdict=finding.kind, message=finding.message)
-    return tuple(verdicts)
+def _propagator(plan: _Plan, alive: list[int]) -> tuple[LearnedPropagator | EnsemblePropagator, BeadBatch]:
+    """What draws the rollouts that are alive, and their batch."""
+    members = []
+    for member, batch in zip(plan.model.members, plan.batches, strict=True):
+        card = member.card
+        propagator = LearnedPropagator(member.model, plan.settings.sampler, card.calibration, plan.model.trained)
+        members.append((propagator, batch.select(alive)))
+    return EnsemblePropagator(members) if plan.model.others else members[0][0], members[0][1]
 
 
 def _drop(plan: _Plan, run: RunState) -> RunState:
@@ -263,12 +257,13 @@ def _drop(plan: _Plan, run: RunState) -> RunState:
 
 def _finish(plan: _Plan, run: RunState) -> list[RolloutResult]:
     """Turn segments into stores."""
-    card, results = plan.model.card, []
+    results = []
     sizes = list(plan.batch.sizes)
     for number, path in enumerate(plan.outputs):
         verdict, beads = run.verdicts[number], plan.starts[number]
         document = {
-            "model": card.name,
+            "model": plan.model.name,
+            "n_models": len(plan.model.members),
             "start": beads.store.path.name,
             "start_time": float(plan.frames[number].time[-1]),
             "replica": number % plan.settings.replicas,

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import pickle
 import signal
 import sys
@@ -93,9 +94,16 @@ class _Record(Callback):
     def __init__(self, folder: Path, plan: Plan, saved: dict[str, Any] | None) -> None:
         self.checkpoint, self.experiment, self.saved = folder / CHECKPOINT, plan.experiment, saved
         self.curves = Curves(folder / METRICS, saved["global_step"] if saved else 0)
+        earlier = saved["callbacks"][_Record.__qualname__].get("seconds", math.nan) if saved else 0.0
+        self.started = time.perf_counter() - earlier
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on training, in this run and before it was resumed; not a number if that was not noted."""
+        return time.perf_counter() - self.started
 
     def state_dict(self) -> dict[str, Any]:
-        return {"experiment": self.experiment}
+        return {"experiment": self.experiment, "seconds": self.seconds}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.saved is None:
@@ -139,14 +147,15 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
     module = TrainingModule(model, plan.training, data.inputs(data.train), data.inputs(data.validation))
     folder.mkdir(parents=True, exist_ok=True)
     record = _Record(folder, plan, saved)
-    started = time.perf_counter()
     if saved and saved["global_step"] >= plan.training.steps:
         module.load_state_dict(saved["state_dict"])  # finished, but perhaps never saved; averaged where asked for
     else:
         set_execution(model, plan.training.execution)
         _train(module, _Data(data, plan), record, plan)
         set_execution(model, Execution())  # what is measured of the finished model is measured as it stands
-    figures = {**record.curves.last, "training_seconds": time.perf_counter() - started}
+    figures = dict(record.curves.last)
+    if math.isfinite(record.seconds):
+        figures["training_seconds"] = record.seconds
     model.eval()
     card = _card(plan, data, model, figures)
     save_model(folder / "model", model, card)
@@ -178,7 +187,9 @@ def _train(module: TrainingModule, windows: _Data, record: _Record, plan: Plan) 
 
 
 def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
-    """Read a checkpoint and check that it belongs to the plan; only the number of steps may have grown.
+    """Read a checkpoint and check that it belongs to the plan.
+
+    The number of steps may have grown, and the sampler, which the finished model is calibrated with, may be another.
 
     Raises:
         InputError: if it cannot be read or belongs to other settings.
@@ -192,10 +203,11 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
         ) from None
     before, now = flatten(found), flatten(plan.experiment)
     for name in sorted(before.keys() | now.keys()):
-        if name != "training.steps" and before.get(name) != now.get(name):
+        may_change = name == "training.steps" or name.startswith("sampler.")
+        if not may_change and before.get(name) != now.get(name):
             raise InputError(
                 f"{path}: was written with {name} = {before.get(name)}, now it is {now.get(name)}; a run is resumed "
-                "with the settings it was begun with (only training.steps may change)"
+                "with the settings it was begun with (only training.steps and the sampler may change)"
             )
     return saved
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from systems import electrolyte, trained_model
 
 from cgsim import checkpoint
-from cgsim.checkpoint import TrainedModel, find_model, load_model, pretrained_models, save_model
+from cgsim.checkpoint import TrainedModel, find_model, load_model, member_folders, pretrained_models, save_model
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
@@ -14,12 +15,13 @@ from cgsim.models.embedding import EmbeddingSettings
 from cgsim.models.model import ModelSettings
 from cgsim.models.network import NetworkSettings
 from cgsim.models.refiner import RefinerSettings
+from cgsim.simulate.stability import TrainingRange
 
 CPU = torch.device("cpu")
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 
 
-def a_model(**changes) -> TrainedModel:
+def a_model(seed: int = 0, **changes) -> TrainedModel:
     settings = ModelSettings.model_validate(
         {
             "lag_time": 15.0,
@@ -29,7 +31,7 @@ def a_model(**changes) -> TrainedModel:
             **changes,
         }
     )
-    return trained_model(settings, [electrolyte()], MappingSettings())
+    return trained_model(settings, [electrolyte()], MappingSettings(), seed=seed)
 
 
 @pytest.fixture
@@ -169,17 +171,58 @@ def test_model_of_unknown_architecture_is_refused_without_running_anything(saved
     assert "model.dynamics.network.kind" in refused(folder)
 
 
+def ensemble(folder, n_seeds=2, **changes):
+    """Models that differ in their weights only, unless the last one is told to differ in more."""
+    models = []
+    for seed in range(n_seeds):
+        models.append(a_model(seed, **(changes if seed == n_seeds - 1 else {})))
+        save_model(folder / f"seed-{seed}", models[-1].model, models[-1].card)
+    return models
+
+
 def test_a_model_is_found_by_path_by_run_and_by_the_name_it_ships_with(tmp_path, monkeypatch):
     trained = a_model()
     save_model(tmp_path / "run" / "model", trained.model, trained.card)
-    for name in ("electrolyte-0", "electrolyte-1"):
-        save_model(tmp_path / "pretrained" / name, trained.model, trained.card)
+    ensemble(tmp_path / "pretrained" / "electrolyte")
     monkeypatch.setattr(checkpoint, "PRETRAINED", tmp_path / "pretrained")
     monkeypatch.chdir(tmp_path)
-    assert find_model("run/model").resolve() == find_model("run").resolve() == (tmp_path / "run" / "model").resolve()
-    assert find_model("electrolyte-1") == tmp_path / "pretrained" / "electrolyte-1"
-    assert find_model("electrolyte") == tmp_path / "pretrained" / "electrolyte-0"
-    assert [folder.name for folder in pretrained_models("electrolyte")] == ["electrolyte-0", "electrolyte-1"]
+    assert member_folders(find_model("run/model")) == member_folders(find_model("run")) == [Path("run/model")]
+    assert find_model("electrolyte/seed-1") == tmp_path / "pretrained" / "electrolyte" / "seed-1"
+    assert find_model("electrolyte") == tmp_path / "pretrained" / "electrolyte"
+    assert [folder.name for folder in pretrained_models("electrolyte")] == ["electrolyte"]
     assert pretrained_models("chain") == []
-    with pytest.raises(InputError, match=r"ours: no such file; .* one that ships: electrolyte-0, electrolyte-1$"):
+    with pytest.raises(InputError, match=r"ours: no such file; .* one that ships: electrolyte$"):
         find_model("ours")
+
+
+def test_a_folder_of_models_is_an_ensemble_of_them(tmp_path):
+    saved = ensemble(tmp_path, 3)
+    loaded = load_model(tmp_path, CPU)
+    assert len(loaded.members) == 3
+    assert loaded.name == f"{loaded.card.name}-ensemble"
+    for member, expected in zip(loaded.members, saved, strict=True):
+        assert member.name == expected.card.name
+        for name, weights in expected.model.state_dict().items():
+            assert torch.equal(member.model.state_dict()[name], weights), name
+    first, second = ([p.sum() for p in one.model.parameters()] for one in saved[:2])
+    assert first != second
+
+
+def test_an_ensemble_has_seen_what_any_of_its_members_has():
+    one = a_model()
+    n = len(one.card.scales.class_names)
+    ranges = [
+        TrainingRange(longest_bond=length, closest_pair=((closest,) * n,) * n) for length, closest in ((4, 2), (5, 3))
+    ]
+    first, second = (TrainedModel(one.model, one.card.model_copy(update={"trained": r})) for r in ranges)
+    both = TrainedModel(first.model, first.card, (second,)).trained
+    assert (both.longest_bond, both.closest_pair) == (5, ((2,) * n,) * n)
+
+
+@pytest.mark.parametrize("changes", [{"lag_time": 30.0}, {"refiner": None}], ids=["lag", "no refiner"])
+def test_members_of_an_ensemble_differ_in_their_weights_only(tmp_path, changes):
+    ensemble(tmp_path, **changes)
+    with pytest.raises(
+        InputError, match=r"seed-1: differs in model from .*seed-0; an ensemble differs in weights only"
+    ):
+        load_model(tmp_path, CPU)

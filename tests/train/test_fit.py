@@ -156,6 +156,25 @@ def test_finished_training_can_be_prolonged(stores, tmp_path):
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "run"))
 
 
+def test_time_of_training_is_that_of_all_its_parts(stores, tmp_path):
+    first = fit(plan(stores, steps=8), tmp_path / "run", resume=False).card.figures["training_seconds"]
+    second = fit(plan(stores, steps=13), tmp_path / "run", resume=True).card.figures["training_seconds"]
+    idle = fit(plan(stores, steps=13), tmp_path / "run", resume=True).card.figures["training_seconds"]
+    assert first < min(second, idle)
+    assert idle == pytest.approx(second, abs=1.0)  # between the last checkpoint and the end of training
+
+
+def test_finished_model_is_calibrated_for_another_sampler_by_resuming(stores, tmp_path):
+    given = plan(stores, refiner=True, steps=8)
+    before = fit(given, tmp_path / "run", resume=False)
+    other = SamplerSettings(method="published", n_levels=2)  # whose noise is left as it is drawn
+    experiment = {**given.experiment, "sampler": other.model_dump(mode="json")}
+    after = fit(replace(given, sampler=other, experiment=experiment), tmp_path / "run", resume=True)
+    assert_equal(dict(before.model.state_dict()), dict(after.model.state_dict()))
+    assert after.card.sampler == other
+    assert before.card.calibration.noise_scale != after.card.calibration.noise_scale == (1.0,)
+
+
 def test_model_in_memory_is_the_one_on_disk_and_ready_to_use(stores, tmp_path):
     trained = fit(plan(stores, refiner=True, steps=1), tmp_path / "run", resume=False)
     loaded = load_model(tmp_path / "run" / "model", torch.device("cpu"))
@@ -202,7 +221,7 @@ def test_run_is_resumed_with_its_own_settings_only(stores, tmp_path):
         fit(plan(stores, steps=4, batch_size=5), tmp_path / "run", resume=True)
     assert str(error.value) == (
         f"{tmp_path / 'run' / 'checkpoints' / 'last.ckpt'}: was written with training.batch_size = 4, now it is 5; "
-        "a run is resumed with the settings it was begun with (only training.steps may change)"
+        "a run is resumed with the settings it was begun with (only training.steps and the sampler may change)"
     )
 
 
