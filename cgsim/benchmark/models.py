@@ -9,7 +9,7 @@ import torch
 
 from cgsim.beads import open_beads
 from cgsim.benchmark.data import content_hash
-from cgsim.checkpoint import CARD, WEIGHTS, TrainedModel, load_model
+from cgsim.checkpoint import CARD, WEIGHTS, TrainedModel, load_model, member_folders
 from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
@@ -22,10 +22,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class SeedModel:
-    """One trained model, one seed of a method.
+    """One trained model, one seed of a method; or an ensemble, which is a method of its own.
 
     Attributes:
-        folder: with weights and card.
+        folder: with weights and card, or with the members of the ensemble.
         model: the model.
     """
 
@@ -34,8 +34,9 @@ class SeedModel:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies weights and card."""
-        return content_hash(self.folder / WEIGHTS) + content_hash(self.folder / CARD)
+        """Identifies weights and cards."""
+        files = [folder / name for folder in member_folders(self.folder) for name in (WEIGHTS, CARD)]
+        return "".join(content_hash(file) for file in files)
 
 
 def open_models(folders: list[Path], device: torch.device) -> dict[str, list[SeedModel]]:
@@ -53,7 +54,7 @@ def open_models(folders: list[Path], device: torch.device) -> dict[str, list[See
             ours, other = getattr(one.model.card, what), getattr(first.model.card, what)
             if ours != other:
                 raise InputError(f"{folder}: differs in {what} from {first.folder}; compare them in runs of their own")
-        found.setdefault(one.model.card.name, []).append(one)
+        found.setdefault(one.model.name, []).append(one)
     return found
 
 
@@ -68,6 +69,8 @@ def train_models(
 ) -> list[Path]:
     """Train one model for each seed; what is there already is kept, what was interrupted goes on.
 
+    Several seeds are an ensemble as well.
+
     Args:
         config: experiment; its data are replaced by those of the benchmark.
         overrides: changes to its settings, as ``--set`` takes them.
@@ -78,7 +81,7 @@ def train_models(
         say: called with a line for each.
 
     Returns:
-        Folders of the models.
+        Folders of the models, and of their ensemble.
     """
     plain = load_experiment(config, overrides)
     held_out = _with_lag(validation, plain.mapping, plain.model.lag_time, say)
@@ -94,6 +97,8 @@ def train_models(
             continue
         say(f"{run}: training {experiment.training.steps} steps on {len(train)} trajectories")
         fit(experiment.plan(), run, resume=(run / CHECKPOINT).exists())
+    if n_seeds > 1 and not plain.name.startswith(PUBLISHED):
+        folders.append(folder / plain.name)
     return folders
 
 

@@ -80,7 +80,7 @@ def _simulate(
     if not partial.exists:  # finished rollouts that are not on the shelf belong to other settings
         for stale in folder.glob("*.h5"):
             stale.unlink()
-    name = f"{model.card.name} seed {settings.seed}"
+    name = f"{model.name} seed {settings.seed}"
     torch.manual_seed(settings.seed)
     results: list[RolloutResult] = simulate(
         model,

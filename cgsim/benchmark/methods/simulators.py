@@ -140,7 +140,8 @@ def without_refinement(trained: TrainedModel) -> TrainedModel:
     bare = CoarseGrainedModel(card.model, card.scales, card.vocabulary)
     state = {name: t for name, t in trained.model.state_dict().items() if not name.startswith("refiner.")}
     bare.load_state_dict(state)
-    return TrainedModel(bare.to(next(trained.model.parameters()).device).eval(), card)
+    others = tuple(without_refinement(other) for other in trained.others)
+    return TrainedModel(bare.to(next(trained.model.parameters()).device).eval(), card, others)
 
 
 def _known_systems(benchmark: Benchmark, method: str, model: TrainedModel) -> dict[str, Path]:
