@@ -14,9 +14,9 @@ from cgsim.mapping import MappingSettings
 from cgsim.models.execution import Execution
 from cgsim.models.model import ModelSettings
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.train.data import Source
 from cgsim.train.fit import Plan
 from cgsim.train.module import TrainingSettings
+from cgsim.train.source import Source
 from cgsim.units import UnitSystem, parse_time
 
 

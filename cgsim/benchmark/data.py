@@ -12,7 +12,7 @@ from cgsim.benchmark.portrait import Portrait
 from cgsim.benchmark.task import Task
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings, partition
-from cgsim.train.data import lag_stride
+from cgsim.train.source import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.units import format_time
 

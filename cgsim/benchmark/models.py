@@ -13,8 +13,8 @@ from cgsim.checkpoint import CARD, WEIGHTS, TrainedModel, load_model, member_fol
 from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
-from cgsim.train.data import lag_stride
 from cgsim.train.fit import CHECKPOINT, fit
+from cgsim.train.source import lag_stride
 
 PUBLISHED = "published"  # how the names of models of the published network begin
 Say = Callable[[str], None]

@@ -19,7 +19,7 @@ from cgsim.production import ProductionSettings, RolloutResult, simulate
 from cgsim.production.segments import HEALTHY, SegmentFolder
 from cgsim.simulate.rollout import RolloutState, rollout
 from cgsim.simulate.stability import HealthSettings
-from cgsim.train.data import lag_stride
+from cgsim.train.source import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.store import TrajectoryStore
 

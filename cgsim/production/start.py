@@ -5,7 +5,7 @@ import numpy as np
 from cgsim.beads import BeadStore
 from cgsim.checkpoint import ModelCard
 from cgsim.errors import InputError
-from cgsim.train.data import lag_stride
+from cgsim.train.source import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.windows import window_frames
 from cgsim.units import format_time

@@ -27,8 +27,9 @@ from cgsim.models.network import set_execution
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.calibrate import calibrate
 from cgsim.train.curves import Curves
-from cgsim.train.data import BeadData, Source, TrainingSet, Windows, load_training_set
+from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
+from cgsim.train.source import BeadData, Source
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.units import UnitSystem
 

@@ -15,8 +15,9 @@ from cgsim.models.refiner import RefinerSettings
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.calibrate import calibrate
-from cgsim.train.data import Source, TrainingSet, Windows, load_training_set
+from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import collate
+from cgsim.train.source import Source
 from cgsim.trajectory.store import write_store
 
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)

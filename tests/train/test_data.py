@@ -25,7 +25,8 @@ from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.model import ModelSettings
 from cgsim.models.refiner import RefinerSettings
-from cgsim.train.data import Source, Windows, load, load_training_set
+from cgsim.train.data import Windows, load_training_set
+from cgsim.train.source import Source, load
 from cgsim.trajectory.store import write_store
 
 ONE_TO_ONE = MappingSettings(atoms_per_bead=1)

@@ -18,9 +18,9 @@ from cgsim.models.model import ModelSettings
 from cgsim.models.network import NetworkSettings
 from cgsim.models.refiner import RefinerSettings
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.train.data import Source
 from cgsim.train.fit import Plan, fit
 from cgsim.train.module import HistoryNoise, TrainingModule, TrainingSettings
+from cgsim.train.source import Source
 from cgsim.units import UnitSystem
 
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)

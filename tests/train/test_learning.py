@@ -22,9 +22,9 @@ from cgsim.models.network import NetworkSettings
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.rollout import RolloutState, rollout
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.train.data import BeadData, Source, load
 from cgsim.train.fit import Plan, fit
 from cgsim.train.module import TrainingSettings
+from cgsim.train.source import BeadData, Source, load
 from cgsim.trajectory.store import write_store
 from cgsim.trajectory.windows import displacement_window, history_window
 

@@ -23,10 +23,11 @@ from cgsim.models.network import NetworkSettings
 from cgsim.observables.structure import radius_of_gyration
 from cgsim.simulate.bead_sizes import BeadSizes
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.train.data import Source, Windows, load, load_training_set
+from cgsim.train.data import Windows, load_training_set
 from cgsim.train.fit import Plan, fit
 from cgsim.train.module import HistoryNoise, TrainingModule, TrainingSettings, collate
 from cgsim.train.objectives import compute_losses
+from cgsim.train.source import Source, load
 from cgsim.trajectory import System
 from cgsim.trajectory.store import write_store
 

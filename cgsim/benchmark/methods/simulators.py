@@ -23,7 +23,7 @@ from cgsim.models.inputs import SystemInputs
 from cgsim.models.model import CoarseGrainedModel
 from cgsim.production.start import starting_frames
 from cgsim.simulate.stability import HealthSettings
-from cgsim.train.data import lag_stride
+from cgsim.train.source import lag_stride
 from cgsim.typing import Array, Float64
 
 PAST = (1, 2, 5, 10)  # displacements that an autoregression may look back on; validation chooses
