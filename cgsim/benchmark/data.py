@@ -12,6 +12,7 @@ from cgsim.benchmark.portrait import Portrait
 from cgsim.benchmark.task import Task
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings, partition
+from cgsim.models.execution import Execution
 from cgsim.train.source import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.units import format_time
@@ -63,6 +64,7 @@ class BenchmarkData:
         lag_time: of the models, and of baselines that draw.
         training_length: of every trajectory that is learned from, and of the unseen systems' own short MD.
         folder: gets everything that is kept.
+        execution: how the networks are run in the rollouts.
         other_starts: long MD of the unseen systems from an independent start, by the name of the system.
     """
 
@@ -74,6 +76,7 @@ class BenchmarkData:
     lag_time: float
     training_length: float
     folder: Path
+    execution: Execution = field(default_factory=Execution)
     other_starts: dict[str, Path] = field(default_factory=dict)
 
     def open(self, path: Path) -> BeadStore:

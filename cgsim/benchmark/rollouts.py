@@ -52,7 +52,13 @@ def model_portraits(
         health: when a rollout is stopped.
     """
     settings = ProductionSettings(
-        time=time, replicas=data.task.replicas, seed=seed, begin=0.0, sampler=model.card.sampler, health=health
+        time=time,
+        replicas=data.task.replicas,
+        seed=seed,
+        begin=0.0,
+        sampler=model.card.sampler,
+        health=health,
+        execution=data.execution,
     )
     results = _simulate(model, list(data.systems.values()), settings, folder, progress)
     portraits = {}

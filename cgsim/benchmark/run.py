@@ -18,6 +18,7 @@ from cgsim.benchmark.tables import markdown
 from cgsim.benchmark.task import Task
 from cgsim.checkpoint import find_model, pretrained_models
 from cgsim.errors import InputError, nearest
+from cgsim.models.execution import Execution
 from cgsim.units import format_time, parse_time
 
 TASKS: dict[str, Task] = {task.name: task for task in (CHAIN, ELECTROLYTE)}
@@ -46,6 +47,7 @@ class BenchmarkSettings:
         leave_one_out: score models that are trained on all polymers but one.
         output: folder.
         device: for training and simulation.
+        execution: how the networks are run in the rollouts.
         command: as it was given, for the tables.
     """
 
@@ -64,6 +66,7 @@ class BenchmarkSettings:
     leave_one_out: bool = False
     output: Path = Path("runs/benchmark")
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    execution: Execution = field(default_factory=Execution)
     command: str = ""
 
 
@@ -193,6 +196,7 @@ def _data(
         cards[0].model.lag_time if cards else task.lag_time,
         length,
         folder,
+        settings.execution,
     )
 
 

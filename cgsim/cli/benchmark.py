@@ -47,6 +47,7 @@ CONFIG = typer.Option(help="Settings to train with in the full mode; may be repe
 OVERRIDES = typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the training.")
 OUTPUT = typer.Option("-o", "--output", help="Folder; gets one of its own for the task. What is there is reused.")
 DEVICE = typer.Option(help="cpu, cuda, or auto.")
+COMPILE = typer.Option("--compile", help="Compile the networks for the rollouts; pays in runs of many minutes.")
 
 
 @benchmarks.command("chain")
@@ -64,6 +65,7 @@ def chain(
     overrides: Annotated[list[str] | None, OVERRIDES] = None,
     output: Annotated[Path, OUTPUT] = Path("runs/benchmark"),
     device: Annotated[str, DEVICE] = "cpu",
+    compiled: Annotated[bool, COMPILE] = False,
 ) -> None:
     """Unseen single chains against long MD, beside every baseline: cgsim benchmark chain --quick."""
     _run(
@@ -75,7 +77,7 @@ def chain(
         times=(time, training_length),
         training=(config or [], overrides or []),
         output=output,
-        device=device,
+        machine=(device, compiled),
         leave_one_out=False,
     )
 
@@ -98,6 +100,7 @@ def electrolyte(
     overrides: Annotated[list[str] | None, OVERRIDES] = None,
     output: Annotated[Path, OUTPUT] = Path("runs/benchmark"),
     device: Annotated[str, DEVICE] = "cpu",
+    compiled: Annotated[bool, COMPILE] = False,
 ) -> None:
     """Unseen polymer electrolytes against long MD, beside every baseline: cgsim benchmark electrolyte --quick."""
     _run(
@@ -109,7 +112,7 @@ def electrolyte(
         times=(time, training_length),
         training=(config or [], overrides or []),
         output=output,
-        device=device,
+        machine=(device, compiled),
         leave_one_out=leave_one_out,
     )
 
@@ -124,7 +127,7 @@ def _run(
     times: tuple[str, str],
     training: tuple[list[Path], list[str]],
     output: Path,
-    device: str,
+    machine: tuple[str, bool],
     leave_one_out: bool,
 ) -> None:
     """Run a task and show its tables."""
@@ -134,7 +137,7 @@ def _run(
 
     from cgsim.benchmark.run import BenchmarkSettings, run_benchmark
     from cgsim.cli.progress import fraction_progress
-    from cgsim.config import select_device
+    from cgsim.config import choose_execution, select_device
 
     settings = BenchmarkSettings(
         task=task,
@@ -150,7 +153,8 @@ def _run(
         configs=tuple(training[0]),
         overrides=tuple(training[1]),
         output=output,
-        device=select_device(device),
+        device=select_device(machine[0]),
+        execution=choose_execution(compiled=machine[1], precision="float32"),
         leave_one_out=leave_one_out,
         command=shlex.join(["cgsim", *sys.argv[1:]]),
     )
