@@ -15,16 +15,22 @@ from cgsim.trajectory.store import TrajectoryStore
 from cgsim.typing import Array, Float64
 
 REFERENCE = Path("data/chains-100/test")
+CHAINS = ("family-00-*", "family-01-*", "random-00[0-3]")  # of the 32 there; so many take as long as the electrolyte
 TRAINING_LENGTH = 2000.0  # tau, of each trajectory that the model learns from
 SIMULATED = "200000 tau"  # a hundred times as long
 RELAXATION = 2000.0  # tau of every trajectory that is left out: rollouts begin where the MD begins
 TITLE = "Unseen bead-spring chains"
 
 
+def unseen_chains() -> list[Path]:
+    """Stores of the long MD of the chains that the demo simulates."""
+    return sorted(path for pattern in CHAINS for path in REFERENCE.glob(f"{pattern}.h5"))
+
+
 def short_stores(folder: Path) -> dict[str, Path]:
     """MD of training length of every unseen chain: what one would have without the model."""
     out = {}
-    for path in sorted(REFERENCE.glob("*.h5")):
+    for path in unseen_chains():
         out[path.stem] = folder / "short" / path.name
         out[path.stem].parent.mkdir(parents=True, exist_ok=True)
         write_beads(open_beads(path, MappingSettings()), out[path.stem], 0.0, TRAINING_LENGTH, None)

@@ -77,7 +77,7 @@ def finish(root: Path) -> tuple[Path, Path, list[Manifest]]:
 
 
 def _run_chains(model: TrainedModel, folder: Path, say: Say) -> Comparison:
-    starts = sorted(chains.REFERENCE.glob("*.h5"))
+    starts = chains.unseen_chains()
     if not starts:
         raise InputError(f"{chains.REFERENCE}: no stores there, expected the unseen chains")
     length = parse_time(chains.SIMULATED, model.card.units)
