@@ -5,7 +5,7 @@ export OMP_WAIT_POLICY ?= passive
 # Two test processes side by side, one thread each: threads that wait for each other would only slow both.
 check test test-slow: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-slow check format
+.PHONY: demo test test-slow check models format docs
 
 $(BIN)/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,15 @@ test: check test-slow
 
 test-slow: $(BIN)/.installed
 	$(BIN)/pytest -q -n 2 -m slow
+
+# Trains the models that ship again, on data/ alone: about 25 minutes of one core each.
+models: $(BIN)/.installed
+	for seed in 0 1 2; do \
+	  run=runs/models/chain/seed-$$seed; \
+	  test -f $$run/model/model.json || $(BIN)/cgsim train configs/benchmark/chain.yaml --set training.seed=$$seed \
+	    -o $$run $$(test -f $$run/checkpoints/last.ckpt && echo --resume) || exit; \
+	  mkdir -p cgsim/pretrained/chain/seed-$$seed && cp $$run/model/model.* cgsim/pretrained/chain/seed-$$seed/; \
+	done
 
 format: $(BIN)/.installed
 	$(BIN)/ruff format cgsim tests notebooks docs
