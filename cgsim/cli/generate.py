@@ -31,6 +31,10 @@ def chains(
             help="repeated=96 (class I), random=8 (class II), family=16; repeatable.",
         ),
     ] = None,
+    sequences: Annotated[
+        list[str] | None,
+        typer.Option("--sequence", metavar="NAME=UNITS", help="A chain of your own, such as mine=AABDAC; repeatable."),
+    ] = None,
     n_beads: Annotated[int | None, typer.Option(help="Beads of each chain.")] = None,
     force_field: Annotated[str | None, typer.Option(help="sticky, or athermal.")] = None,
     temperature: Annotated[float | None, typer.Option(help="kT, epsilon.")] = None,
@@ -58,7 +62,8 @@ def chains(
         "length": length,
         "save_interval": save_interval,
         "seed": seed,
-        "chains": _numbers(chains) if chains else None,
+        "chains": _named("--chains", "CLASS=NUMBER, for example repeated=96", chains) if chains else None,
+        "sequences": _named("--sequence", "NAME=UNITS, for example mine=AABDAC", sequences) if sequences else None,
     }
     settings = _settings(config, {name: value for name, value in given.items() if value is not None})
     engine = find_lammps()
@@ -119,20 +124,22 @@ def _settings(config: Path | None, given: dict[str, Any]) -> "ChainSettings":
         raise InputError(f"{config or 'cgsim generate chains'}: {explain(error, ChainSettings)}") from None
 
 
-def _numbers(texts: list[str]) -> dict[str, str]:
+def _named(option: str, expected: str, texts: list[str]) -> dict[str, str]:
     from cgsim.errors import InputError
 
-    numbers = {}
+    values = {}
     for text in texts:
-        name, separator, number = text.partition("=")
+        name, separator, value = text.partition("=")
         if not separator:
-            raise InputError(f"--chains {text}: expected CLASS=NUMBER, for example repeated=96")
-        numbers[name.strip()] = number.strip()
-    return numbers
+            raise InputError(f"{option} {text}: expected {expected}")
+        if name.strip() in values:
+            raise InputError(f"{option} {text}: {name.strip()} was given twice")
+        values[name.strip()] = value.strip()
+    return values
 
 
 def _simulated_time(settings: "ChainSettings") -> float:
     """Time of all chains together, their equilibration included, tau."""
     from cgsim.reference.settings import TIMESTEP
 
-    return sum(settings.chains.values()) * (settings.steps("equilibration") + settings.steps("length")) * TIMESTEP
+    return settings.n_chains * (settings.steps("equilibration") + settings.steps("length")) * TIMESTEP

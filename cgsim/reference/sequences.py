@@ -37,7 +37,7 @@ class Chain:
 
     Attributes:
         name: name of the chain; names its run folder and its store.
-        kind: how the sequence was made: ``repeated``, ``random`` or ``family``.
+        kind: how the sequence was made: ``repeated``, ``random``, ``family``, or ``own``.
         sequence: constitutional units along the backbone, letters of :data:`UNITS`.
 
     Raises:

@@ -1,14 +1,16 @@
 """What `cgsim generate chains` shall make: settings that check themselves, and the chains they describe."""
 
+import re
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cgsim.errors import nearest
+from cgsim.errors import InputError, nearest
 from cgsim.reference.forcefield import FORCE_FIELDS
 from cgsim.reference.sequences import (
+    UNITS,
     Chain,
     draw_counts,
     draw_motif,
@@ -24,6 +26,7 @@ TIMESTEP = 0.01  # tau
 LARGEST_SEED = 2**31 - 1
 
 LARGEST_DECIMALS = 6
+SHORTEST_CHAIN = 2  # beads
 
 ChainClass = Literal["repeated", "random", "family"]
 FAMILY_ORDERS: dict[str, Callable[..., str]] = {
@@ -67,7 +70,12 @@ class ChainSettings(BaseModel):
     skip: dict[ChainClass, int] = Field(
         {}, description="how many chains of each class to pass over, so that two sets of one seed share none"
     )
-    n_beads: int = Field(100, ge=2, le=10_000, description="beads of each chain, side beads included")
+    sequences: dict[str, str] = Field(
+        {},
+        description=f"chains of your own, name and units along the backbone, letters of {UNITS}; with them, chains of "
+        "other classes are made only if they are asked for",
+    )
+    n_beads: int = Field(100, ge=SHORTEST_CHAIN, le=10_000, description="beads of each chain, side beads included")
     force_field: str = Field("sticky", description=f"one of {', '.join(FORCE_FIELDS)}")
     temperature: float = Field(1.0, gt=0, description="kT, epsilon")
     friction: float = Field(1.0, gt=0, description="friction of the Langevin thermostat, 1/tau")
@@ -78,6 +86,25 @@ class ChainSettings(BaseModel):
     seed: int = Field(1, ge=1, le=LARGEST_SEED, description="seed of sequences, starts and thermostats")
 
     store: StoreSettings = StoreSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_asked_for(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {"chains": {}, **given} if given.get("sequences") else given
+
+    @field_validator("sequences")
+    @classmethod
+    def _sequences_are_chains(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, sequence in value.items():
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                raise ValueError(f"name of a chain is {name!r}, expected letters, digits, '.', '_' and '-'")
+            try:
+                n_beads = Chain(name, "own", sequence).n_beads
+            except InputError as error:
+                raise ValueError(str(error)) from None
+            if n_beads < SHORTEST_CHAIN:
+                raise ValueError(f"sequence of {name} has {n_beads} bead, expected at least {SHORTEST_CHAIN}")
+        return value
 
     @field_validator("equilibration", "length", "save_interval", "segment")
     @classmethod
@@ -104,7 +131,7 @@ class ChainSettings(BaseModel):
 
     @model_validator(mode="after")
     def _times_fit(self) -> "ChainSettings":
-        if not sum(self.chains.values()):
+        if not self.n_chains:
             raise ValueError("chains must name at least one chain")
         for whole, part in (("length", "save_interval"), ("segment", "save_interval"), ("length", "segment")):
             if self.steps(whole) % self.steps(part):
@@ -118,6 +145,11 @@ class ChainSettings(BaseModel):
         if name == "segment":
             return min(_steps(self.segment), _steps(self.length))
         return _steps(getattr(self, name))
+
+    @property
+    def n_chains(self) -> int:
+        """Number of chains."""
+        return sum(self.chains.values()) + len(self.sequences)
 
     @property
     def n_segments(self) -> int:
@@ -136,13 +168,21 @@ class ChainSettings(BaseModel):
 
 
 def draw_chains(settings: ChainSettings) -> list[Chain]:
-    """Draw the sequences; asking for more chains of a class leaves the first ones as they were."""
+    """Draw the sequences; asking for more chains of a class leaves the first ones as they were.
+
+    Raises:
+        InputError: if a chain of one's own has the name of another.
+    """
     chains: list[Chain] = []
     for stream, (kind, draw) in enumerate(_DRAW.items()):
         skipped = settings.skip.get(kind, 0)
         generator = np.random.default_rng([settings.seed, stream])
         drawn = draw(skipped + settings.chains.get(kind, 0), settings.n_beads, generator)
         chains += [Chain(name, kind, sequence) for name, sequence in drawn[skipped:]]
+    for name, sequence in settings.sequences.items():
+        if name in {chain.name for chain in chains}:
+            raise InputError(f"two chains would be called {name}; give your own another name")
+        chains.append(Chain(name, "own", sequence))
     return chains
 
 

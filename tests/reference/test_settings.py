@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from cgsim.cli import main
-from cgsim.reference.settings import ChainSettings
+from cgsim.errors import InputError
+from cgsim.reference.settings import ChainSettings, draw_chains
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,10 @@ from cgsim.reference.settings import ChainSettings
         ({"chains": {}}, "at least one chain"),
         ({"chains": {"blocky": 3}}, "'repeated', 'random' or 'family'"),
         ({"force_field": "stiky"}, "did you mean 'sticky'"),
+        ({"sequences": {"mine": "ABX"}}, "sequence of mine is 'ABX', expected letters of 'ABCD', not 'X'"),
+        ({"sequences": {"mine": ""}}, "sequence of mine is ''"),
+        ({"sequences": {"mine": "A"}}, "has 1 bead, expected at least 2"),
+        ({"sequences": {"../mine": "AB"}}, "name of a chain is '../mine'"),
     ],
 )
 def test_impossible_settings_are_refused(settings, message):
@@ -37,6 +42,18 @@ def test_a_segment_is_never_longer_than_the_whole():
     settings = ChainSettings(length="100 tau", save_interval="5 tau", segment="10000 tau")
     assert settings.n_segments == 1
     assert settings.n_frames == 21
+
+
+def test_chains_of_ones_own_are_made_alone_or_beside_others():
+    own = {"mine": "ABDAC", "yours": "AAAB"}
+    alone = draw_chains(ChainSettings(sequences=own))
+    assert [(c.name, c.kind, c.sequence) for c in alone] == [(name, "own", text) for name, text in own.items()]
+    assert [c.n_beads for c in alone] == [9, 5]  # A has one bead, B and C two, D three
+    beside = ChainSettings(sequences=own, chains={"random": 2})
+    assert [c.name for c in draw_chains(beside)] == ["random-000", "random-001", "mine", "yours"]
+    assert beside.n_chains == 4
+    with pytest.raises(InputError, match="two chains would be called random-000"):
+        draw_chains(ChainSettings(sequences={"random-000": "AB"}, chains={"random": 1}))
 
 
 @pytest.fixture
@@ -60,6 +77,9 @@ def refused(tmp_path, monkeypatch, capsys):
         (["--length", "5 ns"], "length"),
         (["--chains", "repeated"], "expected CLASS=NUMBER"),
         (["--chains", "repeated=many"], "chains.repeated"),
+        (["--sequence", "ABC"], "--sequence ABC: expected NAME=UNITS, for example mine=AABDAC"),
+        (["--sequence", "a=AB", "--sequence", "a=BA"], "--sequence a=BA: a was given twice"),
+        (["--sequence", "a=ABX"], "sequence of a is 'ABX', expected letters of 'ABCD', not 'X'"),
         (["--config", "absent.yaml"], "absent.yaml: no such file"),
     ],
 )
