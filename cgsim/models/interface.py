@@ -62,3 +62,14 @@ class Propagator(Protocol):
             generator: the only source of randomness.
         """
         ...
+
+
+@runtime_checkable
+class GuardedPropagator(Propagator, Protocol):
+    """A propagator that keeps beads from where no training data were.
+
+    Attributes:
+        n_guarded: [graphs], beads that were moved for it in the last draw.
+    """
+
+    n_guarded: Int[Tensor, " graphs"]

@@ -15,6 +15,7 @@ from cgsim.errors import InputError
 from cgsim.graph import BeadBatch
 from cgsim.models.execution import is_out_of_memory
 from cgsim.models.inputs import SystemInputs, make_batch
+from cgsim.models.interface import GuardedPropagator
 from cgsim.models.network import halve_edges_at_once, set_execution
 from cgsim.production.findings import count, judge
 from cgsim.production.segments import (
@@ -230,9 +231,9 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
     return run
 
 
-def _propagator(plan: _Plan, alive: list[int]) -> tuple[LearnedPropagator | EnsemblePropagator, BeadBatch]:
+def _propagator(plan: _Plan, alive: list[int]) -> tuple[GuardedPropagator, BeadBatch]:
     """What draws the rollouts that are alive, and their batch."""
-    members = []
+    members: list[tuple[GuardedPropagator, BeadBatch]] = []
     for member, batch in zip(plan.model.members, plan.batches, strict=True):
         card = member.card
         propagator = LearnedPropagator(member.model, plan.settings.sampler, card.calibration, plan.model.trained)

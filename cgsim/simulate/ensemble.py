@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 
 from cgsim.graph import BeadBatch
-from cgsim.simulate.propagator import LearnedPropagator
+from cgsim.models.interface import GuardedPropagator
 from cgsim.typing import Float, Int, Tensor
 
 
 class EnsemblePropagator:
-    """Lets one of several propagators draw each step; satisfies :class:`cgsim.models.interface.Propagator`.
+    """Lets one of several propagators draw each step; satisfies :class:`cgsim.models.interface.GuardedPropagator`.
 
     The kernel is the mean of theirs, so that errors which differ from one training seed to the next average out in
     the configurations that a rollout settles to, at the price of one model a step.
@@ -22,7 +22,7 @@ class EnsemblePropagator:
         n_guarded: [graphs], beads that the guard moved in the last draw.
     """
 
-    def __init__(self, members: Sequence[tuple[LearnedPropagator, BeadBatch]]) -> None:
+    def __init__(self, members: Sequence[tuple[GuardedPropagator, BeadBatch]]) -> None:
         self.members = list(members)
         self.history_offsets = self.members[0][0].history_offsets
         self.n_guarded: Int[Tensor, " graphs"] = torch.zeros(0, dtype=torch.int64)

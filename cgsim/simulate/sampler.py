@@ -37,10 +37,10 @@ class SamplerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Literal["multistep", "heun", "langevin", "ancestral", "published"] = "heun"
+    method: Literal["multistep", "heun", "langevin", "ancestral", "published"] = "multistep"
     start: PositiveFloat | Literal["matched"] = "matched"
     end: PositiveFloat = 0.3
-    n_levels: int = Field(default=5, ge=1)
+    n_levels: int = Field(default=7, ge=1)
     n_steps: int = Field(default=1, ge=1)
     step_size: PositiveFloat = 0.3
     churn: float = Field(default=0.0, ge=0.0, le=1.0)
