@@ -1,0 +1,56 @@
+"""Models of a benchmark: seeds of one name are one method, their ensemble is another."""
+
+from pathlib import Path
+
+import torch
+from systems import electrolyte, trained_model
+
+from cgsim.benchmark.methods.simulators import without_refinement
+from cgsim.benchmark.models import open_models
+from cgsim.checkpoint import save_model
+from cgsim.mapping import MappingSettings
+from cgsim.models.dynamics import DynamicsSettings
+from cgsim.models.embedding import EmbeddingSettings
+from cgsim.models.model import ModelSettings
+from cgsim.models.network import NetworkSettings
+from cgsim.models.refiner import RefinerSettings
+
+CPU = torch.device("cpu")
+NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
+SETTINGS = ModelSettings(
+    lag_time=15.0,
+    embedding=EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4),
+    dynamics=DynamicsSettings(network=NETWORK),
+    refiner=RefinerSettings(network=NETWORK),
+)
+
+
+def save_seeds(folder: Path, seeds: tuple[int, ...]) -> list[Path]:
+    """Runs of training, as the full mode leaves them."""
+    for seed in seeds:
+        trained = trained_model(SETTINGS, [electrolyte()], MappingSettings(), seed=seed)
+        save_model(folder / f"seed-{seed}" / "model", trained.model, trained.card)
+    return [folder / f"seed-{seed}" / "model" for seed in seeds]
+
+
+def test_seeds_are_one_method_and_their_ensemble_another(tmp_path):
+    folders = save_seeds(tmp_path / "random", (0, 1))
+    found = open_models([*folders, tmp_path / "random"], CPU)
+    assert {name: len(seeds) for name, seeds in found.items()} == {"random": 2, "random-ensemble": 1}
+    (ensemble,) = found["random-ensemble"]
+    assert len(ensemble.model.members) == 2
+    assert ensemble.fingerprint == "".join(seed.fingerprint for seed in found["random"])
+
+
+def test_an_ensemble_of_other_weights_is_another_one(tmp_path):
+    save_seeds(tmp_path / "one", (0, 1))
+    save_seeds(tmp_path / "other", (0, 2))
+    prints = [open_models([tmp_path / name], CPU)["random-ensemble"][0].fingerprint for name in ("one", "other")]
+    assert prints[0] != prints[1]
+
+
+def test_refinement_is_left_out_of_every_member(tmp_path):
+    save_seeds(tmp_path / "random", (0, 1))
+    bare = without_refinement(open_models([tmp_path / "random"], CPU)["random-ensemble"][0].model)
+    assert [member.model.refiner for member in bare.members] == [None, None]
+    assert len(bare.members) == 2
