@@ -169,6 +169,7 @@ def block_average(
         relative = (frame_weights / frame_weights.mean()).reshape(-1, *[1] * (series.ndim - 1))
         mean = np.asarray((relative * series).mean(axis=0))
         deviations = relative * (series - mean)
+    deviations[:, (series == series[:1]).all(axis=0)] = 0.0  # rounding of the mean is no fluctuation
     if n < 2:
         return BlockAverage(mean, np.full_like(mean, np.nan), n, n, False, np.full_like(mean, n))
     naive = _blocked_variance(deviations, 1)
@@ -195,15 +196,20 @@ def _blocked(
     is_converged: bool,
 ) -> BlockAverage:
     """An average with a squared error from blocks, and what that would be without correlation."""
+    variance = np.where(variance > 0, variance, naive)  # blocks may be alike where frames are not
     ratio = np.divide(naive, variance, out=np.ones_like(variance), where=variance > 0)
     return BlockAverage(mean, np.asarray(np.sqrt(variance)), length, n // length, is_converged, np.asarray(n * ratio))
 
 
 def _blocked_variance(deviations: Float64[Array, "frames *shape"], length: int) -> Float64[Array, "*shape"]:
-    """Squared standard error of the mean from blocks of ``length`` frames; the first incomplete block is left out."""
-    n_blocks = len(deviations) // length
-    blocks = deviations[len(deviations) - n_blocks * length :].reshape(n_blocks, length, *deviations.shape[1:])
-    return np.asarray(blocks.mean(axis=1).var(axis=0, ddof=1) / n_blocks)
+    """Squared standard error of the mean from blocks of ``length`` frames.
+
+    Frames that are left over make some blocks longer, so that every frame counts; deviations add up to zero.
+    """
+    n = len(deviations)
+    n_blocks = n // length
+    sums = np.add.reduceat(deviations, np.arange(n_blocks) * n // n_blocks, axis=0)
+    return np.asarray(np.square(sums / n).sum(axis=0) * (n_blocks / (n_blocks - 1)))
 
 
 def independent_average(values: Float64[Array, " samples"]) -> Estimate:

@@ -81,6 +81,30 @@ def test_constant_series_has_no_error() -> None:
     np.testing.assert_array_equal(average.standard_error, 0.0)
 
 
+def test_constant_series_has_no_error_where_its_mean_is_rounded() -> None:
+    assert float(block_average(np.full(500, 17 / 15)).standard_error) == 0.0
+
+
+@pytest.mark.parametrize("frame", [0, 1, 51, 52, 250, 499])
+def test_an_event_in_any_one_frame_has_its_error(frame: int) -> None:
+    series = np.zeros(500)
+    series[frame] = 0.5
+    # One event of a kind that comes by chance: its number is known to 1, whatever the blocks.
+    assert float(block_average(series).standard_error) == pytest.approx(0.5 / 500, rel=0.1)
+
+
+def test_frames_left_over_by_blocks_count() -> None:
+    for n in range(9, 200, 7):
+        series = np.zeros((n, n))
+        np.fill_diagonal(series, 1.0)  # every column has its event in another frame
+        assert (block_average(series).standard_error > 0).all()
+
+
+def test_series_whose_blocks_are_alike_keeps_the_error_of_its_frames() -> None:
+    average = block_average(np.tile([1.0, -1.0], 256))
+    assert float(average.standard_error) == pytest.approx(1 / np.sqrt(512), rel=0.01)
+
+
 def test_frame_weights_move_the_average_to_the_target_distribution() -> None:
     generator = np.random.default_rng(5)
     samples = generator.normal(size=50_000)
