@@ -6,14 +6,15 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from cgsim.analysis.figures import Curve, Figure, block_details, of_counts
+from cgsim.analysis.figures import Curve, Figure, error_details, of_counts
 from cgsim.analysis.motion import Box
 from cgsim.analysis.pairs import refuse_far
 from cgsim.analysis.selection import HYDROGEN, Species
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import Source
 from cgsim.errors import InputError
-from cgsim.observables.contacts import chain_contacts, molecule_contacts
+from cgsim.observables.contacts import chain_contacts, mean_by_kind, molecule_contacts, scatter_by_kind
+from cgsim.observables.particle_means import larger_error
 from cgsim.observables.records import Records
 from cgsim.observables.statistics import BlockAverage, Estimate
 from cgsim.typing import Array, Float64, Int64
@@ -101,29 +102,40 @@ def contact_results(
     for k, one in enumerate(species):
         kind[one.molecules] = k
     sites = np.flatnonzero(system.atomic_numbers != HYDROGEN)
-    between = Records()
+    between, of_molecules, n_frames = Records(), np.zeros((system.n_molecules, len(species))), 0
     for frame in source.some_frames(source.spread_frames(settings.structure_frames)):
         positions = frame.wrapped_positions[0].astype(np.float64)
-        between.add(
-            molecule_contacts(positions[sites], frame.cell[0], system.molecule_id[sites], kind, len(species), distance)
+        counts = molecule_contacts(
+            positions[sites], frame.cell[0], system.molecule_id[sites], kind, len(species), distance
         )
+        between.add(mean_by_kind(counts, kind))
+        of_molecules += counts
+        n_frames += 1
         unwrapped = frame.unwrapped_positions[0]
         for chain_map in maps.values():
             chain_map.add(unwrapped, distance)
-    figures = list(_contact_figures(source, species, between.average(), distance))
+    scatter = scatter_by_kind(of_molecules / n_frames, kind)
+    figures = list(_contact_figures(source, species, between.average(), scatter, distance))
     return figures, [one.curve(source, name) for name, one in maps.items()]
 
 
 def _contact_figures(
-    source: Source, species: list[Species], average: BlockAverage, distance: float
+    source: Source,
+    species: list[Species],
+    average: BlockAverage,
+    scatter: Float64[Array, "kinds kinds"],
+    distance: float,
 ) -> Iterator[Figure]:
-    freedom = max(1.0, average.n_blocks - 1.0)
+    molecules = np.array([[one.n_molecules] for one in species])
+    error, by_molecules = larger_error(average.standard_error, scatter, molecules)
     for k, first in enumerate(species):
         for m, second in enumerate(species):
-            estimate = Estimate(float(average.mean[k, m]), float(average.standard_error[k, m]), freedom)
+            samples = int(by_molecules[k, m])
+            freedom = max(1.0, (samples or average.n_blocks) - 1.0)
+            estimate = Estimate(float(average.mean[k, m]), float(error[k, m]), freedom)
             label = f"{first.name}-{second.name}"
             method, window = "molecules that touch one", (0.0, distance)
-            details, unit = block_details(average, k, m), source.units.length
+            details, unit = error_details(average, samples, k, m), source.units.length
             figure = Figure("molecules_in_contact", label, estimate, "", method, window, "", details, window_unit=unit)
             yield of_counts(figure)
 

@@ -18,6 +18,7 @@ SHARED_ERROR = "error_from_viscosity"  # detail: part of the standard error that
 LOWER, UPPER = "lower", "upper"  # bounds
 BOUND_MARKS = {LOWER: ">", UPPER: "<"}
 OF_RUNS = "of_runs"  # detail: by run, what is not the same in all replicas
+TIME_BLOCKS, PARTICLES = "time blocks", "particles"  # where errors come from
 NEVER_CHANGED = "the same in all frames: its error is not known"
 
 
@@ -124,6 +125,13 @@ def block_details(average: BlockAverage, *index: int) -> dict[str, Any]:
         "block_length": average.block_length,
         "n_blocks": average.n_blocks,
     }
+
+
+def error_details(average: BlockAverage, n_particles: int, *index: int) -> dict[str, Any]:
+    """Details of an average over particles and time, whose error is from blocks or from so many particles if any."""
+    if n_particles:
+        return {"error_from": PARTICLES, "n_effective": float(n_particles)}
+    return {"error_from": TIME_BLOCKS, **block_details(average, *index)}
 
 
 def to_document(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure, block_details
+from cgsim.analysis.figures import Curve, Figure, block_details, error_details, of_counts
 from cgsim.analysis.motion import Box
 from cgsim.analysis.naming import Naming
 from cgsim.analysis.selection import Species, default_pairs
@@ -150,7 +150,8 @@ def shell_figures(source: Source, result: RadialDistribution, pair: int, label: 
     length = source.units.length
     at = int(np.argmin(np.abs(result.bin_edges[1:] - radius.value)))
     depth = {"minimum_over_peaks": shell.depth}
-    details = {**depth, **block_details(result.coordination_average, pair, at)}
+    by_particles = int(result.coordination_particles[pair, at])
+    details = {**depth, **error_details(result.coordination_average, by_particles, pair, at)}
     end, method = "end of the first shell", "up to the first minimum"
     return [
         Figure("rdf_first_minimum", label, radius, length, end, span, warning, depth, window_unit=length),
@@ -171,8 +172,10 @@ def shell_warning(shell: FirstShell, length: str) -> str:
 
 def sphere_figure(source: Source, inner: RadialDistribution, pair: int, label: str) -> Figure:
     """Number of neighbours within the distance that was asked for."""
-    number = Estimate(float(inner.coordination[pair, 0]), float(inner.coordination_error[pair, 0]))
+    average, by_particles = inner.coordination_average, int(inner.coordination_particles[pair, 0])
+    freedom = float(max(1, (by_particles or average.n_blocks) - 1))
+    number = Estimate(float(inner.coordination[pair, 0]), float(inner.coordination_error[pair, 0]), freedom)
     within = (0.0, float(inner.bin_edges[1]))
-    details, unit = block_details(inner.coordination_average, pair, 0), source.units.length
+    details, unit = error_details(average, by_particles, pair, 0), source.units.length
     method = "within the given cutoff"
-    return Figure("coordination_number", label, number, "", method, within, "", details, window_unit=unit)
+    return of_counts(Figure("coordination_number", label, number, "", method, within, "", details, window_unit=unit))

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure, block_details
+from cgsim.analysis.figures import TIME_BLOCKS, Curve, Figure, block_details
 from cgsim.analysis.motion import unwrapped
 from cgsim.analysis.selection import Species
-from cgsim.analysis.sizes import CHAINS, LONG, TIME_BLOCKS, relaxation, relaxation_warning
+from cgsim.analysis.sizes import CHAINS, LONG, relaxation, relaxation_warning
 from cgsim.analysis.source import Source
 from cgsim.observables.persistence import PersistenceLength, bond_correlations, decay_length, projection_length
 from cgsim.observables.records import Records

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cgsim.analysis.figures import LOWER, UPPER, Curve, Figure, block_details
+from cgsim.analysis.figures import LOWER, TIME_BLOCKS, UPPER, Curve, Figure, block_details
 from cgsim.analysis.motion import Box, Motion
 from cgsim.analysis.selection import Species
 from cgsim.analysis.source import Source
@@ -16,7 +16,7 @@ N_BINS = 60
 MAX_CURVE_POINTS = 400
 SHORT = 10.0  # relaxation times: a run shorter than this says little about a size
 OF_ATOMS = "_of_atoms"  # behind names of figures of the atoms beneath beads
-CHAINS, TIME_BLOCKS = "chains", "time blocks"  # where errors come from
+CHAINS = "chains"  # where errors come from
 LONG = 40.0  # relaxation times: in a run shorter than this blocks of time are not independent
 
 

@@ -1,9 +1,10 @@
-"""Contacts: which units of a chain touch each other, and how many molecules of one kind touch one of another."""
+"""Contacts: which units of a chain touch each other, and how many molecules of each kind touch one molecule."""
 
 import numpy as np
 from scipy.spatial import KDTree
 
 from cgsim.observables.close_pairs import close_pairs
+from cgsim.observables.particle_means import scatter_error
 from cgsim.typing import Array, Bool, Float64, Int64
 
 
@@ -38,8 +39,8 @@ def molecule_contacts(
     kind_of_molecule: Int64[Array, " molecules"],
     n_kinds: int,
     cutoff: float,
-) -> Float64[Array, "kinds kinds"]:
-    """Mean number of molecules of the second kind that touch a molecule of the first, a molecule itself not counted.
+) -> Float64[Array, "molecules kinds"]:
+    """Number of molecules of each kind that touch each molecule, itself not counted.
 
     Two molecules touch if any of their sites are within the cutoff; each pair counts once, however many sites touch.
 
@@ -56,7 +57,29 @@ def molecule_contacts(
     pairs = pairs[:, pairs[0] != pairs[1]]
     n = len(kind_of_molecule)
     first, second = np.divmod(np.unique(pairs[0] * n + pairs[1]), n)
-    counts = np.zeros((n_kinds, n_kinds))
-    np.add.at(counts, (kind_of_molecule[first], kind_of_molecule[second]), 1.0)
-    sizes = np.bincount(kind_of_molecule, minlength=n_kinds)
-    return np.asarray((counts + counts.T) / np.maximum(sizes, 1)[:, None])
+    counts = np.zeros((n, n_kinds))
+    np.add.at(counts, (first, kind_of_molecule[second]), 1.0)
+    np.add.at(counts, (second, kind_of_molecule[first]), 1.0)
+    return counts
+
+
+def mean_by_kind(
+    counts: Float64[Array, "molecules kinds"], kind_of_molecule: Int64[Array, " molecules"]
+) -> Float64[Array, "kinds kinds"]:
+    """Mean number of molecules of the second kind that touch a molecule of the first."""
+    sums = np.zeros((counts.shape[1], counts.shape[1]))
+    np.add.at(sums, kind_of_molecule, counts)
+    sizes = np.bincount(kind_of_molecule, minlength=counts.shape[1])
+    return np.asarray(sums / np.maximum(sizes, 1)[:, None])
+
+
+def scatter_by_kind(
+    means: Float64[Array, "molecules kinds"], kind_of_molecule: Int64[Array, " molecules"]
+) -> Float64[Array, "kinds kinds"]:
+    """Standard errors of :func:`mean_by_kind` of averages over time, from the scatter between molecules."""
+    errors = np.empty((means.shape[1], means.shape[1]))
+    for kind, row in enumerate(errors):
+        own = means[kind_of_molecule == kind]
+        row[:] = scatter_error(own, max(1, len(own)))
+    errors[np.diag_indices_from(errors)] *= np.sqrt(2.0)  # counted at both ends: half as many are independent
+    return errors

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from vesin import NeighborList
 
+from cgsim.observables.particle_means import NeighbourCounts, larger_error
 from cgsim.observables.peaks import Landmarks, find_landmarks
 from cgsim.observables.records import Records
 from cgsim.observables.shells import FirstShell, fit_peak, measure_shell
@@ -27,10 +28,13 @@ class RadialDistribution:
         rdf_error: [pairs, bins], standard errors of ``rdf``.
         coordination: [pairs, bins], mean number of particles of the second selection within the upper edge of each bin
             of one of the first.
-        coordination_error: [pairs, bins], standard errors of ``coordination``.
+        coordination_error: [pairs, bins], standard errors of ``coordination``: from blocks of time, or from the scatter
+            between particles of the first selection where that is larger.
         parts: [parts, pairs, bins], ``rdf`` of consecutive parts of the trajectory, for errors of derived quantities.
         coordination_parts: the same of ``coordination``.
         rdf_average, coordination_average: [pairs, bins], the same with the blocks behind their errors.
+        coordination_particles: [pairs, bins], number of particles that ``coordination_error`` comes from; 0 where it is
+            from blocks of time.
     """
 
     bin_edges: Float64[Array, " edges"]
@@ -42,6 +46,7 @@ class RadialDistribution:
     coordination_parts: Float64[Array, "parts pairs bins"]
     rdf_average: BlockAverage
     coordination_average: BlockAverage
+    coordination_particles: Int64[Array, "pairs bins"]
 
     @property
     def bin_centres(self) -> Float64[Array, " bins"]:
@@ -71,8 +76,10 @@ class RadialDistribution:
         found = self.landmarks(pair)
         if found is None:
             return None
-        error = self.coordination_error[pair]
-        return measure_shell(self.bin_edges, self.parts[:, pair], self.coordination_parts[:, pair], error, found)
+        error, particles = self.coordination_error[pair], self.coordination_particles[pair]
+        freedom = np.where(particles > 0, particles - 1.0, len(self.parts) - 1.0)
+        parts, coordination_parts = self.parts[:, pair], self.coordination_parts[:, pair]
+        return measure_shell(self.bin_edges, parts, coordination_parts, error, freedom, found)
 
 
 def radial_distribution(
@@ -111,29 +118,42 @@ def radial_distribution(
     neighbors = NeighborList(cutoff=float(bin_edges[-1]), full_list=True)
     first_size = np.maximum(selections[pairs[:, 0]].sum(axis=1), 1)[:, None]
     functions, numbers = Records(), Records()
+    inner = selections[:, chosen]
+    alike = [bool((inner[a] == inner[b]).all()) for a, b in pairs]
+    particles = [
+        NeighbourCounts(inner[a], inner[b], len(shells), same) for (a, b), same in zip(pairs, alike, strict=True)
+    ]
     for weight, (positions, cell) in zip(frame_weights or itertools.repeat(1.0), frames, strict=False):
         _refuse_far_bins(cell, float(bin_edges[-1]))
         i, j, distances = neighbors.compute(positions[chosen], cell, True, "ijd")
         if molecule_id is not None:
             apart = molecule_id[chosen][i] != molecule_id[chosen][j]
             i, j, distances = i[apart], j[apart], distances[apart]
-        counts = _histogram(kind[i], kind[j], distances, bin_edges, len(patterns))
+        bins = np.searchsorted(bin_edges, distances, side="right") - 1
+        inside = (bins >= 0) & (bins < len(shells))
+        i, j, bins = i[inside].astype(np.int64), j[inside].astype(np.int64), bins[inside]
+        counts = _histogram(kind[i], kind[j], bins, len(shells), len(patterns))
+        for one in particles:
+            one.add(i, j, bins, weight)
         ordered = np.einsum("pk,klb,pl->pb", members[pairs[:, 0]], counts, members[pairs[:, 1]], optimize=True)
         box_volume = abs(float(np.linalg.det(cell)))
         rdf = ordered * box_volume / (n_pairs[:, None] * shells)
         functions.add(rdf, weight)
         numbers.add(np.cumsum(ordered, axis=1) / first_size, weight)
     average, coordination = functions.average(), numbers.average()
+    n_first = selections[pairs[:, 0]].sum(axis=1)[:, None]
+    error, n_particles = larger_error(coordination.standard_error, np.array([p.error() for p in particles]), n_first)
     return RadialDistribution(
         bin_edges,
         average.mean,
         average.standard_error,
         coordination.mean,
-        coordination.standard_error,
+        error,
         functions.of_parts(),
         numbers.of_parts(),
         average,
         coordination,
+        n_particles,
     )
 
 
@@ -154,14 +174,11 @@ def _countable_pairs(
 def _histogram(
     first: Int64[Array, " pairs"],
     second: Int64[Array, " pairs"],
-    distances: Float64[Array, " pairs"],
-    bin_edges: Float64[Array, " edges"],
+    bins: Int64[Array, " pairs"],
+    n_bins: int,
     n_kinds: int,
 ) -> Float64[Array, "kinds kinds bins"]:
-    n_bins = len(bin_edges) - 1
-    bins = np.searchsorted(bin_edges, distances, side="right") - 1
-    inside = (bins >= 0) & (bins < n_bins)
-    code = ((first * n_kinds + second) * n_bins + bins)[inside]
+    code = (first * n_kinds + second) * n_bins + bins
     counts = np.bincount(code, minlength=n_kinds * n_kinds * n_bins)
     return counts.reshape(n_kinds, n_kinds, n_bins).astype(np.float64)
 

@@ -66,6 +66,7 @@ def measure_shell(
     parts: Float64[Array, "parts bins"],
     coordination_parts: Float64[Array, "parts bins"],
     coordination_error: Float64[Array, " bins"],
+    coordination_freedom: Float64[Array, " bins"],
     found: Landmarks,
 ) -> FirstShell | None:
     """End of the first shell and number of neighbours in it; None if there is no minimum.
@@ -73,7 +74,8 @@ def measure_shell(
     The end is the minimum of the exponential of a polynomial of fourth degree that is fitted around the lowest bins.
     Its error is made of that of the fit (jackknife over parts), of what another window and degree give otherwise, and
     of the range in which g cannot be told from its minimum. That of the number is what these make of it (jackknife, and
-    dn/dr times the error of the radius), with the error of the number at a fixed radius.
+    dn/dr times the error of the radius), with the error of the number at a fixed radius. Where that is the larger, its
+    degrees of freedom are those of the whole.
     """
     if found.bottom is None or found.beyond is None:
         return None
@@ -95,7 +97,8 @@ def measure_shell(
     unclear = (high - low) ** 2 / 12.0 + (0.5 * (low + high) - fitted.value) ** 2
     error = min(float(np.sqrt(fitted.standard_error**2 + unclear)), reach)
     radius = replace(fitted, standard_error=error)
-    number, by_place = _number(bin_edges, parts, coordination_parts, coordination_error, radius, place)
+    known = (coordination_error, coordination_freedom)
+    number, by_place = _number(bin_edges, parts, coordination_parts, known, radius, place)
     return FirstShell(radius, number, depth / lower, by_place / number.value if number.value > 0 else 0.0)
 
 
@@ -120,7 +123,7 @@ def _number(
     bin_edges: Float64[Array, " edges"],
     parts: Float64[Array, "parts bins"],
     coordination_parts: Float64[Array, "parts bins"],
-    coordination_error: Float64[Array, " bins"],
+    known: tuple[Float64[Array, " bins"], Float64[Array, " bins"]],
     radius: Estimate,
     place: Derive,
 ) -> tuple[Estimate, float]:
@@ -136,8 +139,9 @@ def _number(
     )
     here = int(np.clip(np.searchsorted(bin_edges, radius.value) - 1, 0, len(coordination) - 1))
     spread = float(np.sqrt((n - 1) * left_out.var()))
-    both = float(np.hypot(0.5 * (high - low), coordination_error[here]))
-    return Estimate(number, max(spread, both), n - 1.0), 0.5 * (high - low)
+    error, freedom = (float(one[here]) for one in known)
+    both = float(np.hypot(0.5 * (high - low), error))
+    return Estimate(number, max(spread, both), freedom if error > spread else n - 1.0), 0.5 * (high - low)
 
 
 def within(bin_edges: Float64[Array, " edges"], coordination: Float64[Array, " bins"], radius: float) -> float:

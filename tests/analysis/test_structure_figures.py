@@ -252,3 +252,25 @@ def test_structure_of_atoms_seen_as_beads_is_that_of_the_beads(tmp_path: Path) -
         ]
         assert pair[0], name
         np.testing.assert_allclose(pair[0], pair[1], rtol=1e-4)  # single precision
+
+
+def test_errors_of_ions_that_keep_their_surroundings_are_from_ion_to_ion(tmp_path: Path) -> None:
+    n, frames = 6, 400
+    generator = np.random.default_rng(4)
+    pairs = np.arange(n) < 4  # four Na have their Cl for ever, two have none; one contact flickers beside
+    positions = np.zeros((frames, 2 * n, 3))
+    positions[:, :n, 0] = 12.0 * np.arange(n)
+    positions[:, n:, 0] = positions[:, :n, 0] + np.where(pairs, 2.0, 5.0)
+    positions[:, 2 * n - 1, 0] = np.where(generator.random(frames) < 0.3, 62.0, 65.0)
+    path = tmp_path / "frozen.h5"
+    write_store(path, trajectory(salt(n, beads=True), positions, np.diag([12.0 * n, 20.0, 20.0])))
+    settings = AnalysisSettings(
+        pairs=("Na:Cl",), coordination_cutoff=3.0, cluster_cutoff=3.0, contact_maps=True, contact_cutoff=3.0
+    )
+    results = analyze_files([path], settings)
+    means = np.concatenate([pairs[:-1].astype(float), [(positions[:, -1, 0] < 63.0).mean()]])
+    for name in ("coordination_number", "molecules_in_contact"):
+        figure = find(results, name, "Na-Cl")
+        assert figure["value"] == pytest.approx(means.mean())
+        assert figure["standard_error"] == pytest.approx(means.std(ddof=1) / np.sqrt(n))
+        assert (figure["error_from"], figure["n_effective"], figure["degrees_of_freedom"]) == ("particles", n, n - 1)

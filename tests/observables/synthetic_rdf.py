@@ -66,6 +66,5 @@ def sample(
         functions.add((counts / (volumes * density))[None])
         numbers.add(np.cumsum(counts)[None] / 10)
     g, n = functions.average(), numbers.average()
-    return RadialDistribution(
-        edges, g.mean, g.standard_error, n.mean, n.standard_error, functions.of_parts(), numbers.of_parts(), g, n
-    )
+    parts, no_particles = (functions.of_parts(), numbers.of_parts()), np.zeros(n.mean.shape, dtype=np.int64)
+    return RadialDistribution(edges, g.mean, g.standard_error, n.mean, n.standard_error, *parts, g, n, no_particles)

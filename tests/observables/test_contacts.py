@@ -1,6 +1,6 @@
 import numpy as np
 
-from cgsim.observables.contacts import chain_contacts, molecule_contacts
+from cgsim.observables.contacts import chain_contacts, mean_by_kind, molecule_contacts
 
 CELL = np.array([[10.0, 0.0, 0.0], [3.0, 9.0, 0.0], [-2.0, 4.0, 11.0]])
 
@@ -28,7 +28,9 @@ def test_contacts_of_an_ideal_gas_are_its_density_times_the_sphere() -> None:
     generator = np.random.default_rng(2)
     kind = np.repeat([0, 1], n)
     series = [
-        molecule_contacts(generator.uniform(size=(90, 3)) @ CELL, CELL, np.arange(90), kind, 2, cutoff)
+        mean_by_kind(
+            molecule_contacts(generator.uniform(size=(90, 3)) @ CELL, CELL, np.arange(90), kind, 2, cutoff), kind
+        )
         for _ in range(frames)
     ]
     mean, error = np.mean(series, axis=0), np.std(series, axis=0) / np.sqrt(frames)
@@ -42,4 +44,5 @@ def test_a_pair_of_molecules_counts_once_and_never_with_itself() -> None:
     # Two dumbbells side by side, the second through the face of the cell; a third molecule is alone.
     positions = np.array([[0.1, 1, 1], [0.1, 2, 1], [-0.5, 1, 1], [-0.5, 2, 1], [5.0, 5, 5]])
     found = molecule_contacts(positions, np.eye(3) * 10.0, np.array([0, 0, 1, 1, 2]), np.array([0, 0, 1]), 2, 1.2)
-    np.testing.assert_array_equal(found, [[1.0, 0.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(found, [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(mean_by_kind(found, np.array([0, 0, 1])), [[1.0, 0.0], [0.0, 0.0]])
