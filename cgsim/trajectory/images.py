@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cgsim.errors import InputError
 from cgsim.trajectory.frames import Frame
+from cgsim.trajectory.steps import FoldedSteps, GivenSteps
 from cgsim.trajectory.trajectory import System
 from cgsim.typing import Array, Float64, Int32, Int64
 
@@ -39,6 +40,8 @@ class ImageFinder:
         self._parent = _spanning_forest(self._molecule, system.bond_index)
         self._ancestors = _doubled(self._parent)
         self._centre: Float64[Array, "molecules 3"] | None = None
+        self._folded, self._given = FoldedSteps(system, self._molecule), GivenSteps(system, self._molecule)
+        self._where = ""
 
     def from_bonds(self, frame: Frame) -> Int32[Array, "particles 3"]:
         """Return what to add to the positions of the next frame, from the bonds and the frame before.
@@ -46,20 +49,21 @@ class ImageFinder:
         In the first frame the first particle of every molecule stays where it is.
 
         Raises:
-            InputError: if a bond is too long, a molecule is bonded to its own image, or a molecule moved by nearly
-                half a cell since the frame before.
+            InputError: if a bond is too long, a molecule is bonded to its own image, a molecule moved by nearly half a
+                cell since the frame before, or steps are so long that some will have gone beyond.
         """
         fractional = frame.positions @ np.linalg.inv(frame.cell)
         images = -np.round(fractional - fractional[self._parent])
         for ancestor in self._ancestors:
             images = images + images[ancestor]
         self._check_bonds(frame, fractional, images)
-        whole = fractional + images
-        sums = np.stack([np.bincount(self._molecule, weights=column) for column in whole.T], axis=1)
-        centre = sums / self._size[:, None]
+        centre = self._centres(fractional + images)
+        self._where = frame.where
         if self._centre is not None:
             shift = -np.round(centre - self._centre)
-            self._check_step(frame, centre + shift - self._centre)
+            steps = centre + shift - self._centre
+            self._check_step(frame, steps)
+            self._folded.add(frame.where, steps)
             images += shift[self._molecule]
             centre = centre + shift
         self._centre = centre
@@ -67,10 +71,10 @@ class ImageFinder:
         return flags
 
     def check(self, frame: Frame, images: Int32[Array, "particles 3"]) -> None:
-        """Check images that came with the file: every bond must be shorter than half the cell.
+        """Check images that came with the file: bonds are shorter than half the cell, steps not those of wrapped ones.
 
         Raises:
-            InputError: naming the frame and the bond.
+            InputError: naming the frame and the bond or particle.
         """
         a, b = self._system.bond_index
         fractional = frame.positions @ np.linalg.inv(frame.cell)
@@ -82,6 +86,21 @@ class ImageFinder:
                 f"{frame.where}: {self._bond(bond)} spans {abs(spans[bond, axis]):.2f} of the cell along {'abc'[axis]} "
                 "with the images in the file, expected less than half; if they are wrong, --images bonds rebuilds them"
             )
+        self._given.add(frame.where, self._centres(fractional + images), frame.cell)
+
+    def check_steps(self) -> None:
+        """Check the steps of all frames together, after the last.
+
+        Raises:
+            InputError: if images that were found are doubtful, or those given are wrong.
+        """
+        self._folded.check(self._where)
+        self._given.check()
+
+    def _centres(self, whole: Float64[Array, "particles 3"]) -> Float64[Array, "molecules 3"]:
+        sums = np.stack([np.bincount(self._molecule, weights=column) for column in whole.T], axis=1)
+        centres: Float64[Array, "molecules 3"] = sums / self._size[:, None]
+        return centres
 
     def _check_bonds(
         self, frame: Frame, fractional: Float64[Array, "particles 3"], images: Float64[Array, "particles 3"]

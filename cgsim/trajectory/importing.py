@@ -109,6 +109,7 @@ def _batches(system: System, frames: Iterator[tuple[Frame, bool]], settings: Imp
         if len(batch) == n_batch:
             yield join(batch)
             batch = []
+    finder.check_steps()
     if batch:
         yield join(batch)
 

@@ -40,7 +40,7 @@ def random_trajectory(system: System, n_frames: int, cell: np.ndarray, seed: int
 def moving_chains(
     cell: np.ndarray, n_frames: int = 5, n_chains: int = 3, length: int = 20, seed: int = 0
 ) -> tuple[System, np.ndarray]:
-    """Chains longer than the cell whose bonds and steps stay below 0.4 of the cell, and one ion that moves as far.
+    """Chains longer than the cell whose bonds stay below 0.2 of it and steps below 0.15, and one ion that moves as far.
 
     Returns:
         The system and unwrapped positions [frames, particles, 3].
@@ -48,10 +48,10 @@ def moving_chains(
     rng = np.random.default_rng(seed)
     system = chains_and_ion(n_chains, length)
     bonds = rng.uniform(-0.2, 0.2, (n_frames, n_chains, length - 1, 3))
-    starts = rng.uniform(0, 1, (1, n_chains, 1, 3)) + np.cumsum(rng.uniform(-0.3, 0.3, (n_frames, n_chains, 1, 3)), 0)
-    # Bonds persist over time, apart from small changes, so that the centre of a chain moves by less than 0.4.
+    starts = rng.uniform(0, 1, (1, n_chains, 1, 3)) + np.cumsum(rng.uniform(-0.14, 0.14, (n_frames, n_chains, 1, 3)), 0)
+    # Bonds persist over time, apart from small changes, so that the centre of a chain moves by less than 0.15.
     bonds = bonds[:1] + 0.01 * (bonds - bonds[:1])
     chains = starts + np.concatenate([np.zeros((n_frames, n_chains, 1, 3)), np.cumsum(bonds, axis=2)], axis=2)
-    ion = rng.uniform(0, 1, 3) + np.cumsum(rng.uniform(-0.4, 0.4, (n_frames, 1, 3)), axis=0)
+    ion = rng.uniform(0, 1, 3) + np.cumsum(rng.uniform(-0.15, 0.15, (n_frames, 1, 3)), axis=0)
     fractional = np.concatenate([chains.reshape(n_frames, -1, 3), ion], axis=1)
     return system, fractional @ cell
