@@ -57,8 +57,9 @@ def estimates(frozen: float, noise: float, memory: float, runs: int) -> list[Est
         if seed % 10 == 0:
             touching = contacts(positions)
             assert touching.value == pytest.approx(found[-1].value)
-            assert touching.standard_error == pytest.approx(found[-1].standard_error)
-            assert touching.degrees_of_freedom == found[-1].degrees_of_freedom
+            if frozen > 0:  # blocks of a whole matrix of contacts are of another length
+                assert touching.standard_error == pytest.approx(found[-1].standard_error)
+                assert touching.degrees_of_freedom == found[-1].degrees_of_freedom
     return found
 
 
@@ -69,7 +70,7 @@ def test_intervals_cover_where_every_particle_keeps_its_surroundings() -> None:
     assert {e.degrees_of_freedom for e in found} == {IONS - 1.0}
     for level in (0.68, 0.95):
         covered = np.mean([low <= MEAN <= high for low, high in (e.interval(level) for e in found)])
-        print(f"frozen surroundings: {level:.0%} interval covers {covered:.1%} of {len(found['coordination'])}")
+        print(f"frozen surroundings: {level:.0%} interval covers {covered:.1%} of {runs}")
         # Means of Gaussian numbers: Student's interval is exact, binomial at 3 sigma
         assert abs(covered - level) < 3 * np.sqrt(level * (1 - level) / runs)
 
