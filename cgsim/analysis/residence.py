@@ -63,7 +63,7 @@ def plan_contacts(source: Source, species: list[Species], settings: AnalysisSett
         return ""
     if source.n_frames // stride < MIN_FRAMES:
         looked_at = f"{source.n_frames // stride} frames to look at"
-        return f"{source.path}: no {_names(pairs)}: {looked_at}, at least {MIN_FRAMES} are needed"
+        return f"{source.path}: no coordination_cutoff, {_names(pairs)}: {looked_at}, at least {MIN_FRAMES} are needed"
     return ContactPlan(pairs, stride, int(recrossing / (stride * source.save_interval) + 1e-9))
 
 
@@ -98,9 +98,11 @@ def contact_results(
     for ion, other in plan.pairs:
         label = f"{ion.name}-{other.name}"
         shell = _shell(source, ion, other, box, settings)
-        without = f"{source.path}: no {_names([(ion, other)])}"
+        names = _names([(ion, other)])
+        without = f"{source.path}: no {names}"
         if shell.radius is None:
-            notes.append(f"{without}: their rdf has no first minimum; give --coordination-cutoff")
+            why = "their rdf has no first minimum; give --coordination-cutoff"
+            notes.append(f"{source.path}: no coordination_cutoff, {names}: {why}")
             continue
         cutoff, unit = shell.radius.value, source.units.length
         method = "given" if settings.coordination_cutoff else "first minimum of the rdf"

@@ -55,7 +55,7 @@ def test_eight_frames_of_a_published_electrolyte_say_what_they_are_too_few_for(t
     assert unexplained(results, *CHAINS, *ANY, *IONS, "molecules of several particles") == []
     for text in (
         "htp.h5: no end_to_end_relaxation_time, rouse_relaxation_time and rouse_amplitude of polymer: 8 frames, at",
-        "htp.h5: no residence_time, hop_rate and interchain_hop_share of Li-polymer, Li-TFSI: 8 frames to look at",
+        "no coordination_cutoff, residence_time, hop_rate and interchain_hop_share of Li-polymer, Li-TFSI: 8 frames",
     ):
         assert any(text in note for note in results["notes"]), text
 
