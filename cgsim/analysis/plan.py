@@ -129,6 +129,7 @@ def describe(plan: Plan) -> dict[str, Any]:
             {
                 "name": s.name,
                 "molecules": s.n_molecules,
+                "molecular_mass": float(source.system.masses[s.particles].sum()) / s.n_molecules,
                 "formal_charge": s.charge,
                 "tracers": len(s.tracers),
             }

@@ -9,6 +9,7 @@ import numpy as np
 
 from cgsim.analysis.comparison import read_document
 from cgsim.analysis.figures import Curve, Figure, to_document
+from cgsim.analysis.materials import refuse_mixtures
 from cgsim.analysis.remarks import headed, joined
 from cgsim.errors import InputError
 from cgsim.observables.arrhenius import MIN_VFT, TemperatureFit, arrhenius, vogel_fulcher_tammann
@@ -56,7 +57,7 @@ class Series:
         return -1.0 if self.name.endswith(TIMES) else 1.0
 
 
-def fit_results(files: list[Path], at: float | None = None) -> dict[str, Any]:
+def fit_results(files: list[Path], at: float | None = None, *, allow_mixed: bool = False) -> dict[str, Any]:
     """Fit the laws of Arrhenius and, from four temperatures on, of Vogel, Fulcher and Tammann.
 
     Diffusivities, conductivities and relaxation times that are there at two temperatures or more are fitted; every
@@ -65,16 +66,21 @@ def fit_results(files: list[Path], at: float | None = None) -> dict[str, Any]:
     Args:
         files: results of one material, as ``cgsim analyze`` wrote them.
         at: temperature in K at which to give the value of each curve.
+        allow_mixed: whether systems of different composition are fitted together.
 
     Returns:
         A document like ``results.json``.
 
     Raises:
-        InputError: if a file holds no results, a system has no temperature, units differ, or there is nothing to fit.
+        InputError: if a file holds no results, a system has no temperature, units or materials differ, or nothing is there
+            to fit.
     """
     if at is not None and not at > 0:
         raise InputError(f"temperature must be positive, got {at:g}")
-    series, notes, known = _collect(files)
+    documents = [(path, read_document(path)) for path in files]
+    if not allow_mixed:
+        refuse_mixtures(documents)
+    series, notes, known = _collect(documents)
     if len(known) == 1:
         where = f"is at {known[0]:g} K" if len(files) == 1 else f"and all other files are at {known[0]:g} K"
         raise InputError(f"{files[0]}: {where}, expected results at two temperatures or more")
@@ -93,11 +99,10 @@ def fit_results(files: list[Path], at: float | None = None) -> dict[str, Any]:
     return to_document([str(path) for path in files], [], figures, curves, list(dict.fromkeys(notes)))
 
 
-def _collect(files: list[Path]) -> tuple[list[Series], list[str], list[float]]:
+def _collect(documents: list[tuple[Path, dict[str, Any]]]) -> tuple[list[Series], list[str], list[float]]:
     """Points of all files by figure, what is left out, and all temperatures."""
     points: dict[tuple[str, str, str], list[tuple[float, dict[str, Any], Path]]] = {}
-    for path in files:
-        document = read_document(path)
+    for path, document in documents:
         temperature = {s["system"]: s.get("temperature") for s in document.get("systems", [])}
         for figure in document["figures"]:
             if not figure["name"].endswith((*RATES, *TIMES)) or figure["value"] is None:

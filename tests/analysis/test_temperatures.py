@@ -9,6 +9,7 @@ import pytest
 from small_stores import salt_store
 from typer.testing import CliRunner
 
+from cgsim.analysis import analyze_files
 from cgsim.analysis.temperatures import GAS_CONSTANT, fit_results
 from cgsim.cli import app
 from cgsim.errors import InputError
@@ -148,3 +149,57 @@ def test_mistakes_are_one_line(change: Any, message: str, tmp_path: Path) -> Non
     assert message in str(result.exception)
     assert "\n" not in str(result.exception)
     assert not (tmp_path / "fit.json").exists()
+
+
+def material(folder: Path, name: str, temperature: float, **changes: Any) -> Path:
+    """Results with what describes their material: 10 chains of 723 g/mol and 15 LiX, or what is changed."""
+    told = {"chain": "polymer", "chains": 10, "ions": 15, "mass": 723.0, "molality": 2.075, "system": name} | changes
+    species = [
+        {"name": told["chain"], "molecules": told["chains"], "molecular_mass": told["mass"]},
+        {"name": "Li", "molecules": told["ions"], "molecular_mass": 6.94},
+    ]
+    value = 1e-3 * float(np.exp(-ENERGY / (GAS_CONSTANT * temperature)))
+    figures = [
+        figure("self_diffusivity", value, system=name),
+        figure("molality", told["molality"], system=name, unit="mol/kg"),
+    ]
+    described = {"system": name, "temperature": temperature, "species": species}
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"figures": figures, "systems": [described]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"chains": 7, "ions": 50}, "b: share of polymer among all molecules is 0.1228, expected 0.4 as in a of"),
+        ({"mass": 8000.0}, "b: mean mass of a molecule of polymer is 8000, expected 723 as in a of"),
+        ({"molality": 1.2}, "b: molality of Li in mol/kg is 1.2, expected 2.075 as in a of"),
+        ({"chain": "EC"}, "b: consists of EC, Li, a in"),
+    ],
+)
+def test_results_of_different_materials_are_refused_unless_that_is_wanted(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    files = [material(tmp_path, "a", 360.0), material(tmp_path, "b", 400.0, **changes)]
+    arguments = ["fit", *map(str, files), "-o", str(tmp_path / "fit.json")]
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, InputError), refused.output
+    assert message in str(refused.exception)
+    assert "--allow-mixed" in str(refused.exception)
+    assert "\n" not in str(refused.exception)
+    assert CliRunner().invoke(app, [*arguments, "--allow-mixed"]).exit_code == 0
+
+
+def test_larger_boxes_of_one_material_are_fitted(tmp_path: Path) -> None:
+    files = [
+        material(tmp_path, "a", 360.0),
+        material(tmp_path, "b", 400.0, chains=40, ions=60),
+        material(tmp_path, "c", 440.0, chains=100, ions=151, molality=2.089),  # as near as whole molecules allow
+    ]
+    assert by_name(fit_results(files), "activation_energy")["value"] == pytest.approx(ENERGY, rel=1e-9)
+
+
+def test_analysis_tells_the_mass_of_a_molecule(tmp_path: Path) -> None:
+    found = analyze_files([salt_store(tmp_path / "salt.h5", n=2, frames=8)])["systems"][0]["species"]
+    assert {s["name"]: round(s["molecular_mass"], 2) for s in found} == {"Na": 22.99, "Cl": 35.45}
