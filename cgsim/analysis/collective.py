@@ -26,7 +26,7 @@ HAVEN = "nernst-einstein / einstein-collective multi-origin"
 BOX_FRAME = "centre of mass of the box"
 CHARGE_CURVE, CROSS_CURVE = "charge_displacement", "cross_displacement"
 FEW = 20  # degrees of freedom: a relative error of a third
-LOOKS_DIFFUSIVE = "the charge looks diffusive in its window, which a longer run may change: not known to be so is"
+LOOKS_DIFFUSIVE = "the charge looks diffusive in its window, which a longer run may change: not known to be so"
 FIXED_BY_MOMENTUM = (
     "without neutral molecules the conservation of momentum fixes it in this frame: the masses decide, not the motion"
 )
@@ -104,7 +104,7 @@ def collective_figures(
     own = self_diffusion(salt, diffusion, MULTI_ORIGIN) or []
     unsure = [f.species for f in own if f.warning]
     if unsure and any(r.fit.regime is Regime.DIFFUSIVE for r in runs):
-        warning = joined(warning, f"{LOOKS_DIFFUSIVE} {' and '.join(unsure)}")
+        warning = joined(warning, looks_diffusive(unsure))
     form = Figure("", salt.label, Estimate(np.nan, np.nan), "", METHOD, window, warning, details)
     charges = _charges(salt)
     total = common.coefficient(charges, charges).scaled(diffusion_factor)
@@ -136,6 +136,11 @@ def _mixed(alone: tuple[float, float], together: tuple[float, float], *, is_sure
         return ""
     windows = [f"{low:.4g} to {high:.4g} {UnitSystem.MOLECULAR.time}" for low, high in (alone, together)]
     return f"mixes windows: self-diffusion from {windows[0]}, charge from {windows[1]}"
+
+
+def looks_diffusive(unsure: list[str]) -> str:
+    """Sentence on ion species that are not known to be diffusive although the charge is."""
+    return f"{LOOKS_DIFFUSIVE} {'is' if len(unsure) == 1 else 'are'} {' and '.join(unsure)}"
 
 
 def _charges(salt: Salt) -> Float64[Array, " sums"]:

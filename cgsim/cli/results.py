@@ -126,7 +126,7 @@ def _topic(figure: dict[str, Any]) -> int:
 
 
 def value_and_error(value: float | None, error: float | None, bound: str = "") -> tuple[str, str]:
-    """Value with the digits that its error leaves meaning to, and the error with two; a bound as ``> 45``."""
+    """Value with the digits that its error leaves meaning to (0 if none), and the error with two; a bound ``> 45``."""
     from cgsim.analysis.figures import BOUND_MARKS
 
     if value is None:
@@ -139,5 +139,7 @@ def value_and_error(value: float | None, error: float | None, bound: str = "") -
         return f"{value:.5g}", f"{error:.2g}"
     from math import floor, log10
 
+    if abs(value) < 0.5 * 10.0 ** (floor(log10(error)) - 1):  # of the error's second digit
+        return "0", f"{error:.2g}"
     digits = max(2, 2 + floor(log10(abs(value))) - floor(log10(error)))
     return f"{value:.{min(digits, 8)}g}", f"{error:.2g}"

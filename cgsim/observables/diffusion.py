@@ -65,10 +65,10 @@ def diffusion_coefficient(displacement: MeanSquaredDisplacement) -> DiffusionFit
     more molecules the error is the scatter of the molecules' own estimates, which needs no model of the motion; with
     fewer it comes from the covariance. If molecules move together beyond chance, both grow accordingly.
 
-    The window begins at the first lag from which on the log-log slope stays 1 within its error and the points lie on a
-    line (chi-squared of the fit): a slope of 1 alone is also what motion has on its way from fast to slow. Without such
-    a window it is the last one in which the slope is known to 0.1, and ``regime`` says so: the value is then an
-    apparent coefficient.
+    The window begins at the first lag at which the log-log slope differs from 1 by at most two standard errors (or
+    0.05) and the points lie on a line (chi-squared of the fit): a slope of 1 alone is also what motion has on its way
+    from fast to slow; no later window may contradict it. Without such a window it is the last one in which the slope is
+    known to 0.1, and ``regime`` says so: the value is then an apparent coefficient.
 
     Raises:
         ValueError: if there are fewer than six frames.

@@ -11,6 +11,7 @@ from ion_stores import EDGE, NAMES, SOLVENT_MASS, correlated_motion, electrolyte
 from small_stores import CELL, STEP, salt, salt_motion, salt_store, trajectory
 
 from cgsim.analysis import AnalysisSettings, analyze_files
+from cgsim.analysis.collective import looks_diffusive
 from cgsim.errors import InputError
 from cgsim.observables.transport import conductivity_factor, onsager_factor
 from cgsim.trajectory.store import write_store
@@ -252,3 +253,8 @@ def test_collective_figures_are_doubted_where_an_ion_is_not_diffusive(tmp_path: 
     assert {name for name, text in caged.items() if mixed in text} == {"haven_ratio", "onsager_distinct"}
     assert not any(doubt in text for text in found["free"].values())
     assert f"Na: {caged['self_diffusivity']}" in caged["haven_ratio"]
+
+
+def test_species_in_doubt_agree_with_their_verb() -> None:
+    assert looks_diffusive(["Li"]).endswith("not known to be so is Li")
+    assert looks_diffusive(["Li", "TFSI"]).endswith("not known to be so are Li and TFSI")

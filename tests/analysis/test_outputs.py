@@ -13,6 +13,7 @@ from cgsim.analysis import AnalysisSettings, analyze_files
 from cgsim.analysis.plots import write_plots
 from cgsim.analysis.tables import write_tables
 from cgsim.cli import app
+from cgsim.cli.results import value_and_error
 from cgsim.errors import InputError
 
 
@@ -103,3 +104,20 @@ def test_no_process_at_all_is_refused(tmp_path: Path) -> None:
     store = salt_store(tmp_path / "salt.h5", n=3, frames=12)
     with pytest.raises(InputError, match="processes must be at least 1, got 0"):
         analyze_files([store], processes=0)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (-3.2e-13, 12.0, ("0", "12")),
+        (0.4, 12.0, ("0", "12")),
+        (0.6, 12.0, ("0.6", "12")),
+        (34.567, 1.2, ("34.6", "1.2")),
+        (-1.5e-9, 2.0e-10, ("-1.5e-09", "2e-10")),
+        (0.0, 12.0, ("0", "12")),
+    ],
+)
+def test_a_value_below_the_rounding_of_its_error_is_shown_as_zero(
+    value: float, error: float, expected: tuple[str, str]
+) -> None:
+    assert value_and_error(value, error) == expected
