@@ -68,7 +68,7 @@ def _sums(source: Source, species: Species, n_modes: int) -> list[ModeSums]:
             if n_modes:  # backbones are of one length
                 positions = unwrapped(piece, np.concatenate(chains)).reshape(piece.n_frames, len(chains), length, 3)
                 vectors[here, :, 1:] = rouse_modes(positions, n_modes)
-        parts.append([mode_sums(vectors[:, :, k]) for k in range(1 + n_modes)])
+        parts.append([mode_sums(vectors[:, :, k], species.n_molecules) for k in range(1 + n_modes)])
     return [merge_mode_sums(list(same)) for same in zip(*parts, strict=True)]
 
 

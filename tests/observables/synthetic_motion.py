@@ -47,12 +47,12 @@ def rouse_chains(frames: int, chains: int, n_beads: int, bond: float, slowest: f
     generator = np.random.default_rng(seed)
     amplitude, time = rouse_modes_of(n_beads, bond, slowest)
     spread, memory = np.sqrt(amplitude / 3)[:, None], np.exp(-1 / time)[:, None]
-    modes = np.empty((frames, chains, n_beads - 1, 3))
-    modes[0] = spread * generator.normal(size=modes.shape[1:])
-    for t in range(1, frames):
-        modes[t] = memory * modes[t - 1] + np.sqrt(1 - memory**2) * spread * generator.normal(size=modes.shape[1:])
-    p = np.arange(1, n_beads)[:, None]
-    waves = np.cos(p * np.pi * (np.arange(n_beads) + 0.5) / n_beads)
+    modes = spread * generator.normal(size=(frames, chains, n_beads - 1, 3))
+    modes[1:] *= np.sqrt(1 - memory**2)
+    for p, own in enumerate(memory[:, 0]):
+        modes[:, :, p] = signal.lfilter([1.0], [1.0, -own], modes[:, :, p], axis=0)
+    numbers = np.arange(1, n_beads)[:, None]
+    waves = np.cos(numbers * np.pi * (np.arange(n_beads) + 0.5) / n_beads)
     return 2 * np.einsum("fcpx,pb->fcbx", modes, waves)
 
 

@@ -4,29 +4,52 @@ import numpy as np
 import pytest
 from synthetic_motion import rouse_chains, rouse_modes_of
 
+from cgsim.observables.bartlett import stretched_exponential_errors
 from cgsim.observables.rouse import fit_stretched_exponential, merge_mode_sums, mode_relaxation, mode_sums, rouse_modes
+from cgsim.observables.statistics import Estimate
 
 
 @pytest.mark.slow
-def test_amplitudes_and_times_of_a_harmonic_rouse_chain_are_covered_by_their_intervals() -> None:
-    n_beads, bond, slowest, runs = 20, 1.3, 60.0, 40
+@pytest.mark.parametrize(
+    ("n_chains", "n_modes", "runs", "least_freedom"), [(1, 1, 300, 11), (2, 1, 300, 11), (8, 3, 100, 15)]
+)
+def test_amplitudes_and_times_of_a_harmonic_rouse_chain_are_covered_by_their_intervals(
+    n_chains: int, n_modes: int, runs: int, least_freedom: int
+) -> None:
+    n_beads, bond, slowest, frames = 8, 1.3, 20.0, 1000
     amplitude, time = rouse_modes_of(n_beads, bond, slowest)
-    inside = {"amplitude": [], "relaxation time": [], "stretching exponent": []}
+    found: dict[str, list[Estimate]] = {"amplitude": [], "relaxation time": [], "stretching exponent": []}
+    exact = [(amplitude[p], time[p], 1.0) for p in range(n_modes)] * runs
     for seed in range(runs):
-        modes = rouse_modes(rouse_chains(1500, 8, n_beads, bond, slowest, seed), 3)
-        for p in range(3):
-            found = mode_relaxation(mode_sums(modes[:, :, p]))
-            for name, estimate, exact in (
-                ("amplitude", found.amplitude, amplitude[p]),
-                ("relaxation time", found.time, time[p]),
-                ("stretching exponent", found.stretching, 1.0),
-            ):
-                low, high = estimate.interval(0.68)
-                inside[name].append(low <= exact <= high)
-    for name, hits in inside.items():
-        print(f"{name} of Rouse modes: 68 % interval covers {np.mean(hits):.1%} of {len(hits)}")
-        # binomial at 3 sigma: 9 %; a jackknife of 16 groups and a fit that is not linear: 5 % more
-        assert abs(np.mean(hits) - 0.68) < 3 * np.sqrt(0.68 * 0.32 / len(hits)) + 0.05
+        modes = rouse_modes(rouse_chains(frames, n_chains, n_beads, bond, slowest, seed), n_modes)
+        for p in range(n_modes):  # modes of one chain are independent
+            one = mode_relaxation(mode_sums(modes[:, :, p]))
+            for own, estimate in zip(found.values(), (one.amplitude, one.time, one.stretching), strict=True):
+                own.append(estimate)
+    for (name, own), truth in zip(found.items(), zip(*exact, strict=True), strict=True):
+        # Some run looks slower by chance, so that fewer parts of it are independent.
+        assert np.median([e.degrees_of_freedom for e in own]) >= least_freedom
+        for level in (0.68, 0.95):
+            ends = [e.interval(level) for e in own]
+            covered = np.mean([low <= x <= high for (low, high), x in zip(ends, truth, strict=True)])
+            print(f"{name}, {n_chains} Rouse chains: {level:.0%} interval covers {covered:.1%} of {len(own)}")
+            margin = 3 * np.sqrt(level * (1 - level) / len(own))
+            # An error that is the larger of two covers up to some 5 % more.
+            assert level - margin < covered < level + margin + 0.05
+    if n_modes == 1:
+        scatter = np.std([np.log(e.value) for e in found["relaxation time"]])
+        least = min(e.standard_error / e.value for e in found["relaxation time"])
+        # Errors are in proportion to the time, so that relative ones hardly differ from run to run.
+        assert least > 0.3 * scatter
+
+
+def test_errors_of_a_chain_are_at_least_those_of_a_gaussian_process() -> None:
+    # An exponential correlation of n values: Bartlett's variance of the mean square is 2 (1 + q) / (1 - q) / n with
+    # q = exp(-2 / tau), from the sum of a geometric series.
+    tau, n = 25.0, 30_000
+    of_square, _, _ = stretched_exponential_errors(np.arange(1, 58), tau, 1.0, n)
+    q = np.exp(-2 / tau)
+    assert of_square == pytest.approx(np.sqrt(2 * (1 + q) / (1 - q) / n), rel=1e-4)
 
 
 def test_modes_of_a_chain_are_its_cosine_transform() -> None:
@@ -74,6 +97,17 @@ def test_chains_summed_up_in_parts_give_what_all_give() -> None:
     parts = mode_relaxation(merge_mode_sums([mode_sums(vectors[:, :16]), mode_sums(vectors[:, 16:])]))
     assert parts.time.value == pytest.approx(whole.time.value)
     assert parts.amplitude.standard_error == pytest.approx(whole.amplitude.standard_error)
+
+
+def test_few_chains_summed_up_in_parts_of_the_run_give_the_same_curve() -> None:
+    vectors = rouse_modes(rouse_chains(900, 3, 6, 1.0, 10.0, seed=6), 1)[:, :, 0]
+    parts, whole = mode_relaxation(mode_sums(vectors)), mode_relaxation(mode_sums(vectors, of_chains=100))
+    np.testing.assert_allclose(parts.correlation, whole.correlation, atol=1e-12)
+    assert parts.time.value == pytest.approx(whole.time.value)
+    assert parts.amplitude.value == pytest.approx(whole.amplitude.value)
+    assert (parts.time.degrees_of_freedom, whole.time.degrees_of_freedom) == (9 * 8 - 1, 8)
+    one_by_one = merge_mode_sums([mode_sums(vectors[:, k : k + 1], 3) for k in range(3)])
+    assert mode_relaxation(one_by_one).time.value == pytest.approx(whole.time.value)
 
 
 def test_run_that_is_too_short_says_so() -> None:
