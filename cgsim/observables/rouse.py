@@ -143,7 +143,7 @@ def mode_relaxation(sums: ModeSums) -> ModeRelaxation:
     lags = _fitted_lags(correlation)
     if len(lags) and np.isfinite(values).all():
         of_square, of_time, of_beta = stretched_exponential_errors(
-            lags, float(values[1]), float(values[2]), sums.n_frames * sums.n_series
+            lags, float(values[1]), float(values[2]), sums.n_frames, sums.n_series
         )
         scatter = np.maximum(scatter, [values[0] * of_square, values[1] * of_time, of_beta])
     amplitude, time, stretching = (Estimate(float(v), float(e), n - 1.0) for v, e in zip(values, scatter, strict=True))
