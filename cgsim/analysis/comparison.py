@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from cgsim.analysis.compared_shells import figures_of_other_shells
 from cgsim.analysis.figures import LOWER, UPPER
 from cgsim.analysis.run import analyze_files
 from cgsim.analysis.settings import AnalysisSettings
@@ -34,6 +35,7 @@ class Verdict(StrEnum):
     UNITS = "units differ"
     UNKNOWN = "no error"
     BOUND = "a bound that leaves it open"
+    SHELLS = "not the same shell: analyze both with one --coordination-cutoff"
     ONLY_FIRST = "only in the first"
     ONLY_SECOND = "only in the second"
 
@@ -134,7 +136,8 @@ def compare_results(first: list[Document], second: list[Document], level: float 
     A figure with Student's error is tested as Welch does; of two that are known up to a factor the logarithms are
     compared. That any of n figures differs is claimed at the level given for all of them together, by Holm's method
     (Scand. J. Statist. 6, 65 (1979)), which holds however figures depend on each other. Figures are matched by name,
-    species, method and system; where either side has a single system, its name does not count.
+    species, method and system; where either side has a single system, its name does not count. Figures of shells that
+    are not the same on both sides are not tested.
 
     Raises:
         InputError: if the level is not between 0 and 1, or there is no figure in common.
@@ -146,12 +149,17 @@ def compare_results(first: list[Document], second: list[Document], level: float 
     if not any(key in sides[0] and key in sides[1] for key in keys):
         raise InputError("the two results have no figure in common (the same system, name, species and method)")
     pairs = [(sides[0].get(key), sides[1].get(key)) for key in keys]
-    chances = [_chance(*pair) for pair in pairs]
+    others = figures_of_other_shells(sides[0], sides[1], _chance, 1.0 - level)
+    chances = [math.nan if key in others else _chance(*pair) for key, pair in zip(keys, pairs, strict=True)]
     certain = _holm(np.array(chances), 1.0 - level)
     return Comparison(
         tuple(
-            ComparedFigure(*pair, chance, _verdict(*pair, chance, is_certain=bool(sure), level=level))
-            for pair, chance, sure in zip(pairs, chances, certain, strict=True)
+            ComparedFigure(
+                *pair,
+                chance,
+                Verdict.SHELLS if key in others else _verdict(*pair, chance, is_certain=bool(sure), level=level),
+            )
+            for key, pair, chance, sure in zip(keys, pairs, chances, certain, strict=True)
         ),
         level,
     )

@@ -72,8 +72,8 @@ def fit_results(files: list[Path], at: float | None = None, *, allow_mixed: bool
         A document like ``results.json``.
 
     Raises:
-        InputError: if a file holds no results, a system has no temperature, units or materials differ, or nothing is there
-            to fit.
+        InputError: if a file holds no results, a system has no temperature, units or materials differ, or nothing is
+            there to fit.
     """
     if at is not None and not at > 0:
         raise InputError(f"temperature must be positive, got {at:g}")

@@ -129,6 +129,66 @@ def test_systems_of_one_file_are_compared_by_name(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["compare", str(both), str(both)]).exit_code == 0
 
 
+def shells(peak: float, end: float, number: float, cutoff: float, *, sites: str = "O") -> list[dict[str, Any]]:
+    """Figures of a first shell with errors of 2 %, and one that has nothing to do with it."""
+    of_pair = [
+        figure("rdf_first_peak", peak, 0.02 * peak, method="position of the first peak", unit="Angstrom"),
+        figure("rdf", number, 0.02 * number, method="height of the first peak", unit=""),
+        figure("rdf_first_minimum", end, 0.02 * end, method="end of the first shell", unit="Angstrom"),
+        figure("coordination_number", number, 0.02 * number, method="up to the first minimum", unit=""),
+    ]
+    in_time = [
+        figure("coordination_cutoff", cutoff, 0.02 * cutoff, method="first minimum of the rdf", sites=sites),
+        figure("residence_time", 10.0 * number, 0.2 * number, method="continuous", unit="ps"),
+        figure("hop_rate", 0.1 / number, 0.002 / number, method="all sites replaced", unit="1/ps"),
+    ]
+    caged = figure("hop_rate", 1.0, 0.1, method="out of cages", unit="1/ps")
+    return [{**f, "species": "Li-TFSI"} for f in of_pair + in_time] + [caged]
+
+
+OF_SHELL = {"rdf height of the first peak", "coordination_number up to the first minimum"}
+OF_CONTACT = {"residence_time continuous", "hop_rate all sites replaced"}
+END, CUTOFF = "rdf_first_minimum end of the first shell", "coordination_cutoff first minimum of the rdf"
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (shells(7.86, 9.5, 5.61, 3.3), OF_SHELL | {END}),
+        (shells(4.56, 6.2, 5.61, 3.3), {"coordination_number up to the first minimum"}),
+        (shells(4.56, 5.25, 5.61, 4.4), OF_CONTACT | {CUTOFF}),
+        (shells(4.56, 5.25, 5.61, 3.3, sites="S"), OF_CONTACT | {CUTOFF}),
+        (shells(4.70, 5.40, 5.61, 3.4), set()),  # apart by no more than their errors
+    ],
+)
+def test_figures_of_different_shells_are_no_findings(other: list[dict[str, Any]], expected: set[str]) -> None:
+    found = compare_results(shells(4.56, 5.25, 0.11, 3.3), other)
+    odd = {f"{f.figure['name']} {f.figure['method']}" for f in found.figures if f.verdict is Verdict.SHELLS}
+    assert odd == expected
+    assert found.n_tests == len(other) - len(expected)
+    differ = {f"{f.figure['name']} {f.figure['method']}" for f in found.figures if f.verdict is Verdict.DIFFERS}
+    assert differ & (OF_SHELL | OF_CONTACT) == (OF_SHELL | OF_CONTACT) - expected
+
+
+def test_a_shift_of_a_sharp_peak_within_five_percent_is_the_same_shell() -> None:
+    sides = [
+        [figure("rdf_first_peak", at, 0.001), figure("rdf", height, 0.1)] for at, height in ((2.0, 9.0), (2.05, 12.0))
+    ]
+    assert [f.verdict for f in compare_results(*sides).figures] == [Verdict.DIFFERS, Verdict.DIFFERS]
+
+
+def test_numbers_within_different_given_cutoffs_are_not_compared_and_the_row_says_what_to_do(tmp_path: Path) -> None:
+    def given(number: float, within: float) -> dict[str, Any]:
+        return figure("coordination_number", number, 0.1, method="within the given cutoff", window=[0.0, within])
+
+    files = [write(tmp_path / f"{r}.json", [given(n, r), figure("f", 1.0, 0.1)]) for n, r in ((2.0, 2.8), (4.0, 3.5))]
+    result = CliRunner().invoke(app, ["compare", *map(str, files)])
+    assert result.exit_code == 0
+    assert "not the same shell: analyze both with one --coordination-cutoff" in result.output
+    assert "1 comparisons" in result.output
+    assert compare_results([given(2.0, 2.8)], [given(4.0, 2.8)]).differ
+
+
 @pytest.mark.slow
 def test_stores_are_analysed_on_the_way(tmp_path: Path) -> None:
     stores = [salt_store(tmp_path / f"{k}.h5", n=10, frames=100, seed=k) for k in range(2)]
