@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cgsim.analysis.figures import Curve, Figure, block_details, of_counts
+from cgsim.analysis.figures import Curve, Figure, error_details, of_counts
 from cgsim.analysis.motion import Box
 from cgsim.analysis.pairs import radial_bins, refuse_far
 from cgsim.analysis.selection import Species
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.analysis.source import Source
 from cgsim.observables.clusters import ClusterSeries, cluster_series
+from cgsim.observables.particle_means import larger_error, scatter_error
 from cgsim.observables.radial import radial_distribution
-from cgsim.observables.statistics import BlockAverage, block_average
+from cgsim.observables.statistics import BlockAverage, Estimate, block_average
 from cgsim.typing import Array, Float64
 
 BY_MINIMUM = ", the first minimum of their rdf"
@@ -74,20 +75,28 @@ def association_figures(source: Source, association: Association) -> tuple[list[
     n_ions = sum(ion.n_molecules for ion in ions)
     span = (0.0, source.duration)
 
-    def average_of(name: str, species: str, average: BlockAverage, method: str) -> Figure:
-        details = {"contact": association.contact, **block_details(average)}
-        return of_counts(Figure(name, species, average.estimate, "", method, span, "", details))
+    def average_of(name: str, species: str, average: BlockAverage, method: str, scatter: float, n: int) -> Figure:
+        error, by_ions = larger_error(average.standard_error, np.asarray(scatter), np.asarray(n))
+        value = average.estimate
+        if by_ions:
+            value = Estimate(value.value, float(error), n - 1.0)
+        details = {"contact": association.contact, **error_details(average, int(by_ions))}
+        return of_counts(Figure(name, species, value, "", method, span, "", details))
 
     figures = []
+    kind = np.repeat(np.arange(len(ions)), [ion.n_molecules for ion in ions])
     for k, ion in enumerate(ions):
         alone = (sizes == 1) & (series.compositions[:, k] == 1)
         share = block_average(series.counts @ alone.astype(np.float64) / ion.n_molecules)
-        figures.append(average_of("free_ion_fraction", ion.name, share, "in no cluster"))
+        scatter = float(scatter_error(series.share_alone[kind == k], ion.n_molecules))
+        figures.append(average_of("free_ion_fraction", ion.name, share, "in no cluster", scatter, ion.n_molecules))
     mean_size = block_average(series.counts @ sizes.astype(np.float64) ** 2 / n_ions)
     largest = block_average(np.max(np.where(series.counts > 0, sizes, 0), axis=1).astype(np.float64))
+    # Ions of one cluster tell the same: those of pairs count once.
+    scatter = float(scatter_error(series.size_around, n_ions, both_ends=True))
     figures += [
-        average_of("mean_cluster_size", label, mean_size, "ions in the cluster of an ion"),
-        average_of("largest_cluster_size", label, largest, "ions in the largest cluster"),
+        average_of("mean_cluster_size", label, mean_size, "ions in the cluster of an ion", scatter, n_ions),
+        average_of("largest_cluster_size", label, largest, "ions in the largest cluster", 0.0, 0),
     ]
     populations = association.populations
     average = block_average(populations)

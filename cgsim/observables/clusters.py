@@ -21,10 +21,14 @@ class ClusterSeries:
         compositions: [compositions, kinds], number of ions of each kind; every composition that was met, smallest
             clusters first.
         counts: [frames, compositions], number of such clusters.
+        share_alone: [ions], share of the frames in which each ion is in no cluster.
+        size_around: [ions], mean number of ions in the cluster of each ion.
     """
 
     compositions: Int64[Array, "compositions kinds"]
     counts: Float64[Array, "frames compositions"]
+    share_alone: Float64[Array, " ions"]
+    size_around: Float64[Array, " ions"]
 
     def populations(self, is_cation: Bool[Array, " kinds"]) -> Float64[Array, "frames cations anions"]:
         """Number of clusters of i cations and j anions of whatever kinds, entry [frame, i, j].
@@ -82,8 +86,12 @@ def cluster_series(
     n_kinds = len(cutoffs)
     known: dict[bytes, int] = {}
     of_frame: list[dict[int, int]] = []
+    alone, around = np.zeros((2, len(kind_of_ion)))
     for positions, cell in frames:
         label = ion_clusters(positions, cell, ion_of_site, kind_of_ion, cutoffs)
+        size = np.bincount(label)[label]
+        alone += size == 1
+        around += size
         content = np.bincount(label * n_kinds + kind_of_ion, minlength=(label.max() + 1) * n_kinds)
         unique, counts = np.unique(content.reshape(-1, n_kinds), axis=0, return_counts=True)
         of_frame.append(
@@ -99,7 +107,8 @@ def cluster_series(
     for row, found in zip(numbers, of_frame, strict=True):
         row[list(found)] = list(found.values())
     order = np.lexsort((*compositions.T, compositions.sum(axis=1)))
-    return ClusterSeries(compositions[order], numbers[:, order])
+    n_frames = len(of_frame)
+    return ClusterSeries(compositions[order], numbers[:, order], alone / n_frames, around / n_frames)
 
 
 def cluster_populations(

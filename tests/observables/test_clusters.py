@@ -1,7 +1,9 @@
 import numpy as np
+from scipy import stats
 
 from cgsim.observables.close_pairs import close_pairs
 from cgsim.observables.clusters import cluster_populations, cluster_series, ion_clusters
+from cgsim.observables.particle_means import scatter_error
 
 CELL = np.array([[10.0, 0.0, 0.0], [3.0, 9.0, 0.0], [-2.0, 4.0, 11.0]])
 
@@ -93,3 +95,31 @@ def test_close_pairs_are_those_of_all_pairs_however_small_the_cutoff() -> None:
         assert len(i) == expected.sum()
         assert expected[np.minimum(i, j), np.maximum(i, j)].all()
         np.testing.assert_allclose(found, distance[i, j], rtol=1e-12)
+
+
+def test_errors_of_ions_that_keep_their_partners_are_those_of_independent_ions(capsys):
+    """Pairs that never part: every frame tells the same, and only the scatter between ions knows the error."""
+    rng = np.random.default_rng(0)
+    n, paired, runs = 50, 0.4, 400
+    places = 10.0 * np.stack(np.meshgrid(*[np.arange(5)] * 3), axis=-1).reshape(-1, 3)[: 2 * n]
+    cell = np.diag([60.0] * 3)
+    kinds = np.repeat([0, 1], n)
+    cutoffs = np.array([[0.0, 3.0], [3.0, 0.0]])
+    covered = np.zeros((2, 2))
+    for _ in range(runs):
+        together = rng.random(n) < paired
+        positions = np.concatenate([places[:n], np.where(together[:, None], places[:n] + 1.0, places[n:])])
+        frames = [(positions + 0.05 * rng.normal(size=positions.shape), cell) for _ in range(3)]
+        series = cluster_series(frames, np.arange(2 * n), kinds, cutoffs)
+        np.testing.assert_array_equal(series.share_alone[:n], ~together)
+        np.testing.assert_array_equal(series.size_around, np.tile(1.0 + together, 2))
+        alone, around = series.share_alone[:n], series.size_around
+        errors = scatter_error(alone, n), scatter_error(around, 2 * n, both_ends=True)
+        off = [abs(alone.mean() - (1 - paired)) / errors[0], abs(around.mean() - (1 + paired)) / errors[1]]
+        for k, level in enumerate((0.683, 0.954)):
+            covered[:, k] += np.array(off) <= stats.t.ppf(0.5 + level / 2, n - 1)
+    with capsys.disabled():
+        print(f"\nions that keep their partners: share alone {covered[0] / runs}, size of cluster {covered[1] / runs}")
+    # Binomial counts of 50 are discrete (steps of 0.3 sigma), 400 runs add 2.3 and 1.1 %.
+    assert np.all(np.abs(covered[:, 0] / runs - 0.683) < 0.1)
+    assert np.all(np.abs(covered[:, 1] / runs - 0.954) < 0.04)
