@@ -68,7 +68,8 @@ def test_the_chain_demo_compares_every_unseen_chain_with_its_md(tmp_path, monkey
     lines: list[str] = []
     run_task("chains", tmp_path, settings, lines.append)
     results, report, (manifest,) = finish(tmp_path)
-    unseen = sorted(p.stem for p in chains.REFERENCE.glob("*.h5"))
+    unseen = [p.stem for p in chains.unseen_chains()]
+    assert len(unseen) == 12
     sizes = [r for r in manifest.table if r.figure == "<Rg^2>"]
     assert [r.system for r in sizes] == unseen
     document = json.loads(results.read_text())
