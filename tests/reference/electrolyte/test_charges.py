@@ -24,6 +24,7 @@ def no_antechamber(monkeypatch):
 
 @pytest.fixture
 def has_antechamber():
+    # AmberTools is on conda only, so a machine whose packages come from PyPI cannot have it.
     if antechamber.find_antechamber() is None:
         pytest.skip("antechamber makes AM1-BCC charges and is not on PyPI: conda install ambertools")
 

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 from commands import PROGRAM, run_apart
+from engines import or_skip
 
-from cgsim.errors import InputError
 from cgsim.reference.electrolyte.engines import choose_engine
 from cgsim.reference.electrolyte.protocol import segment_folder
 from cgsim.trajectory.store import TrajectoryStore
@@ -34,10 +34,7 @@ ENGINES = ("gromacs", "lammps", "openmm")
 
 @pytest.fixture(params=ENGINES)
 def engine(request):
-    try:
-        choose_engine(request.param)
-    except InputError as error:
-        pytest.skip(str(error))
+    or_skip(lambda: choose_engine(request.param))
     return request.param
 
 

@@ -5,9 +5,9 @@ import subprocess
 import numpy as np
 import pytest
 import torch
+from engines import or_skip
 from molecules import lone_anion, lone_chain
 
-from cgsim.errors import InputError
 from cgsim.reference.electrolyte.build import build_electrolyte
 from cgsim.reference.electrolyte.energy import MoleculeEnergy, dihedral_angles
 from cgsim.reference.electrolyte.gromacs_topology import gromacs_topology
@@ -49,10 +49,7 @@ run 0
 
 
 def _executable(find):
-    try:
-        return str(find().executable)
-    except InputError as error:
-        pytest.skip(str(error))
+    return str(or_skip(find).executable)
 
 
 def _own(electrolyte):
