@@ -1,15 +1,13 @@
 """How likely two figures differ as much as they do by chance alone."""
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
+from cgsim.analysis.compared_shells import Document
 from cgsim.analysis.figures import LOWER, UPPER
 from cgsim.observables.positive import CountEstimate
-
-Document = dict[str, Any]
 
 
 def chance(first: Document | None, second: Document | None) -> float:

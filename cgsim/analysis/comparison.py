@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from cgsim.analysis.chances import chance, holm
-from cgsim.analysis.compared_shells import figures_of_other_shells
+from cgsim.analysis.compared_shells import Document, figures_of_other_shells
 from cgsim.analysis.run import analyze_files
 from cgsim.analysis.settings import AnalysisSettings
 from cgsim.errors import InputError, nearest
 
-Document = dict[str, Any]
 Key = tuple[str, str, str, str]  # system, name, species, method
 SYSTEM_MARK = "#"
 STORES = (".h5", ".hdf5")
