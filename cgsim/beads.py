@@ -114,7 +114,14 @@ class BeadStore:
 
 
 def write_beads(
-    beads: BeadStore, path: Path, begin: float, end: float, decimals: int | None, *, sizes: bool = False
+    beads: BeadStore,
+    path: Path,
+    begin: float,
+    end: float,
+    decimals: int | None,
+    *,
+    sizes: bool = False,
+    every: int = 1,
 ) -> int:
     """Write a store of beads that carries its atoms and its mapping, and velocities if the store read has them.
 
@@ -125,6 +132,7 @@ def write_beads(
         end: last time to keep.
         decimals: round positions to so many decimals; all digits if None.
         sizes: write the sizes of the beads as well.
+        every: keep one frame of so many, the first of them included.
 
     Returns:
         Number of frames written.
@@ -133,15 +141,16 @@ def write_beads(
         InputError: if no frame lies in between, or sizes are asked for and not there.
     """
     since = beads.store.time - beads.store.time[0]
-    kept = np.flatnonzero((since >= begin - 1e-9) & (since <= end * (1 + 1e-9)))
+    kept = np.flatnonzero((since >= begin - 1e-9) & (since <= end * (1 + 1e-9)))[::every]
     if not len(kept):
         raise InputError(f"{beads.store.path}: no frame between {begin:g} and {end:g}; the file ends at {since[-1]:g}")
     documents = beads.documents()
     with StoreWriter(path, beads.beads, atoms=beads.atoms, documents=documents, decimals=decimals) as writer:
         per_piece = max(1, PIECE_BYTES // (24 * beads.store.system.n_particles))
-        for start in range(int(kept[0]), int(kept[-1]) + 1, per_piece):
-            stop = min(start + per_piece, int(kept[-1]) + 1)
-            writer.append(beads.read(slice(start, stop), velocities=beads.store.has_velocities, sizes=sizes))
+        for start in range(0, len(kept), per_piece):
+            piece = kept[start : start + per_piece]
+            span = slice(int(piece[0]), int(piece[-1]) + 1, every)
+            writer.append(beads.read(span, velocities=beads.store.has_velocities, sizes=sizes))
     return len(kept)
 
 

@@ -23,6 +23,7 @@ def map_stores(
     ] = None,
     begin: Annotated[str | None, typer.Option("--from", help="First time to keep, with unit.")] = None,
     end: Annotated[str | None, typer.Option("--until", help="Last time to keep, with unit.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Keep one frame of so many.")] = 1,
     decimals: Annotated[int | None, typer.Option(help="Keep so many decimals only; smaller files.")] = None,
     sizes: Annotated[
         bool, typer.Option("--sizes", help="Keep the size of each bead, which gives sizes of whole molecules of atoms.")
@@ -54,7 +55,7 @@ def map_stores(
         for beads in opened
     ]
     for beads, path, (first, last) in zip(opened, outputs, spans, strict=True):
-        n_frames = write_beads(beads, path, first, last, decimals, sizes=sizes)
+        n_frames = write_beads(beads, path, first, last, decimals, sizes=sizes, every=every)
         counts = beads.beads.names
         classes = ", ".join(f"{counts.count(name)} {name}" for name in beads.mapping.class_names)
         typer.echo(f"{path}: {len(counts)} beads ({classes}), {n_frames} frames, mapping {beads.mapping.hash[:12]}")

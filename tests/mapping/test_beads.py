@@ -81,6 +81,16 @@ def test_part_of_the_frames_can_be_written(atoms_store, tmp_path):
     assert not (tmp_path / "none.h5").exists()
 
 
+@pytest.mark.parametrize("at_once", [1, 4, 1000])
+def test_every_third_frame_of_a_part_can_be_written(atoms_store, tmp_path, monkeypatch, at_once):
+    beads = open_beads(atoms_store[0], MAPPING)
+    monkeypatch.setattr("cgsim.beads.PIECE_BYTES", at_once * 24 * beads.store.system.n_particles)
+    assert write_beads(beads, tmp_path / "thin.h5", 10.0, np.inf, None, every=3) == 12
+    thin, whole = open_beads(tmp_path / "thin.h5", MAPPING).read(), beads.read()
+    assert thin.time == pytest.approx(np.arange(10, 79, 6))
+    np.testing.assert_array_equal(thin.unwrapped_positions, whole.unwrapped_positions[5::3])
+
+
 def test_bead_bond_over_half_the_cell_is_refused(tmp_path):
     chain = molecule(glyme(4))
     positions = np.zeros((1, chain.n_particles, 3))
