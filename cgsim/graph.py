@@ -5,7 +5,7 @@ from functools import cached_property
 
 import torch
 
-from cgsim.geometry.neighbors import NeighborSearch
+from cgsim.geometry.neighbors import NeighborPairs, NeighborSearch
 from cgsim.geometry.periodic import minimum_image
 from cgsim.typing import Bool, Float, Int, Tensor
 
@@ -57,7 +57,23 @@ class BeadBatch:
         return keys
 
     @cached_property
+    def is_ion(self) -> Bool[Tensor, " beads"]:
+        """Which beads are molecules by themselves."""
+        alone = torch.ones_like(self.bead_class, dtype=torch.bool)
+        alone[self.bond_index.flatten()] = False
+        return alone
+
+    @cached_property
+    def ions(self) -> Int[Tensor, " ions"]:
+        """Indices of the beads that are molecules by themselves."""
+        return torch.nonzero(self.is_ion).ravel()
+
+    @cached_property
     def _searches(self) -> dict[tuple[float, float], NeighborSearch]:
+        return {}
+
+    @cached_property
+    def _ion_searches(self) -> dict[tuple[float, float], NeighborSearch]:
         return {}
 
     def search(self, cutoff: float, skin: float) -> NeighborSearch:
@@ -65,6 +81,13 @@ class BeadBatch:
         if (cutoff, skin) not in self._searches:
             self._searches[cutoff, skin] = NeighborSearch(self.sizes, self.cell, cutoff, skin)
         return self._searches[cutoff, skin]
+
+    def ion_search(self, cutoff: float, skin: float) -> NeighborSearch:
+        """The same among the ions only, numbered as in ``ions``."""
+        if (cutoff, skin) not in self._ion_searches:
+            sizes = torch.bincount(self.graph_index[self.ions], minlength=len(self.sizes))
+            self._ion_searches[cutoff, skin] = NeighborSearch(tuple(sizes.tolist()), self.cell, cutoff, skin)
+        return self._ion_searches[cutoff, skin]
 
     def nearest_image(
         self, vectors: Float[Tensor, "pairs 3"], beads: Int[Tensor, " pairs"]
@@ -155,14 +178,24 @@ class Graph:
         return torch.nonzero(self.edge_index[0] < self.edge_index[1]).ravel()
 
 
-def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoff: float) -> Graph:
-    """Connect all pairs within the cutoff (length; may be infinite for open systems) and all bonded beads.
+def build_graph(
+    positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoff: float, ion_cutoff: float | None = None
+) -> Graph:
+    """Connect all pairs within the cutoff and all bonded beads.
 
     A bond longer than the cutoff stays an edge and keeps its label. Beads may stand anywhere, in or out of the cell.
+
+    Args:
+        positions: of the beads, length.
+        batch: the systems.
+        cutoff: length; may be infinite for open systems.
+        ion_cutoff: range of the pairs of two ions (beads that are molecules by themselves); that of the others if None.
     """
     with torch.no_grad():
         search = batch.search(cutoff, SKIN * cutoff)
         pairs, n = search.pairs(positions), len(positions)
+        if ion_cutoff is not None and len(batch.ions):
+            pairs = _with_ion_pairs(pairs, positions, batch, ion_cutoff)
         bond_keys = batch.bond_keys
         edge_index = torch.stack([pairs.sender, pairs.receiver])
         if len(bond_keys) == 0:
@@ -186,6 +219,17 @@ def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoff: f
         order = edge_index[1].argsort(stable=True)
         is_bond = torch.cat([is_bond, torch.ones_like(sender, dtype=torch.bool)])
         return Graph(edge_index[:, order], torch.cat([pairs.shifts, long_shifts])[order], is_bond[order])
+
+
+def _with_ion_pairs(pairs: NeighborPairs, positions: Tensor, batch: BeadBatch, cutoff: float) -> NeighborPairs:
+    """The pairs with those of two ions replaced by all within a longer cutoff."""
+    ions, is_ion = batch.ions, batch.is_ion
+    found = batch.ion_search(cutoff, SKIN * cutoff).pairs(positions[ions])
+    kept = torch.nonzero(~(is_ion[pairs.sender] & is_ion[pairs.receiver])).ravel()
+    sender = torch.cat([pairs.sender[kept], ions[found.sender]])
+    receiver = torch.cat([pairs.receiver[kept], ions[found.receiver]])
+    order = (receiver * len(positions) + sender).argsort(stable=True)  # images of one pair stay in their order
+    return NeighborPairs(sender[order], receiver[order], torch.cat([pairs.shifts[kept], found.shifts])[order])
 
 
 def _bond_vectors(positions: Tensor, batch: BeadBatch, keys: Tensor) -> Tensor:

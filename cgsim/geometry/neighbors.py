@@ -143,6 +143,8 @@ class NeighborSearch:
         start = 0
         finder = vesin.torch.NeighborList(cutoff=radius, full_list=True)
         for size, box, is_open in zip(self.sizes, self._cell, self._is_open, strict=True):
+            if size == 0:
+                continue
             receiver, sender, offsets = finder.compute(wrapped[start : start + size], box, not is_open, "ijS")
             parts.append((receiver + start, sender + start, offsets) if start else (receiver, sender, offsets))
             start += size

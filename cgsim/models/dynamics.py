@@ -4,17 +4,24 @@ import math
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from torch import nn
 from torch.nn import functional as F
 
-from cgsim.graph import BeadBatch, Graph
+from cgsim.graph import BeadBatch, Graph, build_graph
 from cgsim.models.equivariant import RadialBasis, safe_norm
 from cgsim.models.execution import Compiled
 from cgsim.models.gaussian import GaussianDisplacement, PairPrecision
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
-from cgsim.models.network import FeatureSizes, NetworkSettings, make_body, zero_last_layer
+from cgsim.models.network import (
+    FeatureSizes,
+    IonCutoff,
+    NetworkSettings,
+    check_ion_cutoff,
+    make_body,
+    zero_last_layer,
+)
 from cgsim.models.normalization import Normalization, Scales
 from cgsim.typing import Float, Tensor
 
@@ -35,6 +42,8 @@ class DynamicsSettings(BaseModel):
             For molecules in implicit solvent: forces within cancel, and a uniform friction has no memory.
         std_floor: smallest standard deviation of a bead, length.
         cutoff: range of the edges, length; infinite connects every pair of an open system.
+        ion_cutoff: range of the edges between beads that are molecules by themselves, such as ions, which feel each
+            other from further away than beads of chains do; that of all others if not given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -45,6 +54,12 @@ class DynamicsSettings(BaseModel):
     free_centre: bool = False
     std_floor: float = Field(default=0.02, ge=0)
     cutoff: PositiveFloat = math.inf
+    ion_cutoff: IonCutoff = None
+
+    @model_validator(mode="after")
+    def _ions_reach_further(self) -> "DynamicsSettings":
+        check_ion_cutoff(self.ion_cutoff, self.cutoff)
+        return self
 
 
 class DynamicsNetwork(nn.Module):
@@ -70,6 +85,10 @@ class DynamicsNetwork(nn.Module):
             pair_size = 2 * network.latent + network.n_radial + 2
             readout = mlp(pair_size, 2, latent=network.latent, n_hidden=1, norm=False)
             self.pair_readout = zero_last_layer(readout)
+
+    def graph(self, batch: BeadBatch, history: Float[Tensor, "beads history 3"]) -> Graph:
+        """The edges of the present."""
+        return build_graph(history[:, -1], batch, self.settings.cutoff, self.settings.ion_cutoff)
 
     def forward(
         self, batch: BeadBatch, history: Float[Tensor, "beads history 3"], graph: Graph

@@ -54,8 +54,14 @@ class ModelSettings(BaseModel):
 
     @property
     def largest_cutoff(self) -> float:
-        """Longest range of any edge, length."""
+        """Longest range of the edges between any two beads, length."""
         return max(self.dynamics.cutoff, self.refiner.cutoff if self.refiner else 0.0)
+
+    @property
+    def radial_range(self) -> float:
+        """Longest range of any edge, those between ions included; length."""
+        of_refiner = self.refiner.ion_cutoff if self.refiner else None
+        return max(self.largest_cutoff, self.dynamics.ion_cutoff or 0.0, of_refiner or 0.0)
 
     @property
     def needs_open_boundaries(self) -> bool:

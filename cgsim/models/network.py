@@ -1,15 +1,16 @@
 """One choice for every network of the simulator: which message-passing body, and how large."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch import nn
 
 from cgsim.models.equivariant import EquivariantBody
 from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
 
+IonCutoff = Annotated[PositiveFloat | None, Field(exclude_if=lambda value: value is None)]
 FEWEST_EDGES = 1024  # below it the rest of a step needs more memory than the edges
 
 
@@ -33,6 +34,12 @@ class NetworkSettings(BaseModel):
     n_hidden: int = Field(default=2, ge=1)
     n_vectors: int = Field(default=16, ge=1)
     n_radial: int = Field(default=16, ge=2)
+
+
+def check_ion_cutoff(ion_cutoff: float | None, cutoff: float) -> None:
+    """Raise ValueError if ions would see each other less far than all others do."""
+    if ion_cutoff is not None and ion_cutoff <= cutoff:
+        raise ValueError(f"ion_cutoff {ion_cutoff} must be above cutoff {cutoff}")
 
 
 @dataclass(frozen=True)

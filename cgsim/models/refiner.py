@@ -9,7 +9,14 @@ from torch import nn
 from cgsim.graph import BeadBatch, build_graph
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
-from cgsim.models.network import FeatureSizes, NetworkSettings, make_body, zero_last_layer
+from cgsim.models.network import (
+    FeatureSizes,
+    IonCutoff,
+    NetworkSettings,
+    check_ion_cutoff,
+    make_body,
+    zero_last_layer,
+)
 from cgsim.models.normalization import Normalization, Scales
 from cgsim.typing import Float, Tensor
 
@@ -24,6 +31,7 @@ class RefinerSettings(BaseModel):
         largest_noise: upper end of the noise levels seen in training, length.
         smallest_noise: lower end, length.
         cutoff: range of the edges between noised positions, length.
+        ion_cutoff: range of the edges between beads that are molecules by themselves, as of the dynamics GNN.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -32,11 +40,13 @@ class RefinerSettings(BaseModel):
     largest_noise: PositiveFloat = 4.0
     smallest_noise: PositiveFloat = 0.05
     cutoff: PositiveFloat = math.inf
+    ion_cutoff: IonCutoff = None
 
     @model_validator(mode="after")
     def _ordered(self) -> "RefinerSettings":
         if self.smallest_noise >= self.largest_noise:
             raise ValueError(f"smallest_noise {self.smallest_noise} must be below largest_noise {self.largest_noise}")
+        check_ion_cutoff(self.ion_cutoff, self.cutoff)
         return self
 
 
@@ -87,7 +97,7 @@ class ScoreNetwork(nn.Module):
         noise_level: Float[Tensor, " beads"],
     ) -> Float[Tensor, "beads 3"]:
         """The network's own output F, dimensionless; see :meth:`denoise`."""
-        graph = build_graph(positions, batch, self.settings.cutoff)
+        graph = build_graph(positions, batch, self.settings.cutoff, self.settings.ion_cutoff)
         s = self.normalization.displacement(batch.bead_class)
         away = (positions - mean) * (s.square() + noise_level.square()).rsqrt()[:, None]
         phase = (noise_level / s).log()[:, None] * self.frequencies / 4.0

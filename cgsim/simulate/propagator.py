@@ -3,7 +3,7 @@
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from cgsim.graph import BeadBatch, build_graph
+from cgsim.graph import BeadBatch
 from cgsim.models.model import CoarseGrainedModel
 from cgsim.simulate.guard import Guard
 from cgsim.simulate.sampler import SamplerSettings, refine
@@ -62,8 +62,7 @@ class LearnedPropagator:
         """Draw the next unwrapped positions; the centre of mass of a periodic system stays where it is."""
         model, history = self.model, batch.at_rest(history)
         present = history[:, -1]
-        graph = build_graph(present, batch, model.settings.dynamics.cutoff)
-        gaussian, latents = model.dynamics(batch, history, graph)
+        gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
         reference = model.dynamics.normalization.reference
         drawn = gaussian.sample(generator)
         noise = (drawn - gaussian.mean) * self.noise_scale[batch.bead_class][:, None]

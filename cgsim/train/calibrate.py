@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from cgsim.graph import BeadBatch, build_graph
+from cgsim.graph import BeadBatch
 from cgsim.models.inputs import make_batch
 from cgsim.models.model import CoarseGrainedModel
 from cgsim.simulate.propagator import Calibration, LearnedPropagator
@@ -35,7 +35,7 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     device = model.embedding.atom_embedding.weight.device
     batch = make_batch(data.inputs(data.train), which, model.embedding)
     history, displacement = batch.at_rest(history.to(device)), batch.remove_drift(displacement.to(device))
-    gaussian, _ = model.dynamics(batch, history, build_graph(history[:, -1], batch, model.settings.dynamics.cutoff))
+    gaussian, _ = model.dynamics(batch, history, model.dynamics.graph(batch, history))
     drawn = gaussian.sample(torch.Generator(device=device).manual_seed(seed)) * model.dynamics.normalization.reference
     own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())
     centre_variance = _centre_variance(data) if model.settings.dynamics.free_centre else None

@@ -61,9 +61,7 @@ def measure(data: list[BeadData], settings: ModelSettings) -> tuple[Scales, Trai
         history=tuple(tuple(r) for r in rms[:, :-1].tolist()),
         mass=tuple((masses / counts).tolist()),
         length=length,
-        radial_range=settings.largest_cutoff
-        if np.isfinite(settings.largest_cutoff)
-        else float(np.max(ranges)) or length,
+        radial_range=settings.radial_range if np.isfinite(settings.radial_range) else float(np.max(ranges)) or length,
         mean_degree=float(np.average(degrees, weights=weights)),
     )
     if settings.bead_size:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cgsim.graph import BeadBatch, build_graph
+from cgsim.graph import BeadBatch
 from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.model import CoarseGrainedModel
 from cgsim.train.noise import class_weights, log_uniform
@@ -76,8 +76,7 @@ def compute_losses(
         generator: the only source of randomness.
     """
     batch, history = window.batch, window.history
-    graph = build_graph(history[:, -1], batch, model.settings.dynamics.cutoff)
-    gaussian, latents = model.dynamics(batch, history, graph)
+    gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
     reference = model.dynamics.normalization.reference
     target = window.displacement / reference
     likelihood = -gaussian.log_prob(target).sum() / (3 * len(history))

@@ -193,3 +193,38 @@ def test_history_at_rest_keeps_the_present_and_loses_the_motion_of_the_whole_box
     centre = (batch.masses[beads, None, None] * rest[beads]).sum(0)
     torch.testing.assert_close(centre, centre[-1:].expand(4, 3))
     assert torch.equal(same[batch.beads_of(1)], flying[batch.beads_of(1)])
+
+
+IONS = {"name": st.sampled_from(sorted(CELLS)), "seed": st.integers(0, 2**32 - 1), "cutoff": st.floats(1.0, 5.0),
+        "further": st.floats(0.1, 8.0)}  # fmt: skip
+
+
+def salt_in(name: str, seed: int) -> tuple[torch.Tensor, BeadBatch]:
+    """Two systems: a chain of four beads among five ions, and three ions alone."""
+    rng = np.random.default_rng(seed)
+    positions = torch.from_numpy(rng.uniform(-2.0, 12.0, size=(12, 3)))
+    bonds = [(1, 2), (2, 4), (4, 7)]
+    return positions, batch_of((9, 3), bonds, [CELLS[name]] * 2)
+
+
+@given(**IONS)
+@settings(max_examples=50, deadline=None)
+def test_ions_see_each_other_further_than_they_see_chains(name, seed, cutoff, further):
+    positions, batch = salt_in(name, seed)
+    assert batch.ions.tolist() == [0, 3, 5, 6, 8, 9, 10, 11]
+    near, far = build_graph(positions, batch, cutoff), build_graph(positions, batch, cutoff + further)
+    graph = build_graph(positions, batch, cutoff, cutoff + further)
+    ions = set(batch.ions.tolist())
+    # Every pair of two ions as with the longer cutoff for all, everything else as with the shorter one for all.
+    wanted = [e for e in edges(far, positions) if {e[0], e[1]} <= ions]
+    wanted += [e for e in edges(near, positions) if not {e[0], e[1]} <= ions]
+    assert edges(graph, positions) == sorted(wanted)
+    assert torch.all(graph.edge_index[1].diff() >= 0)
+
+
+def test_range_of_ions_changes_nothing_where_there_are_none():
+    positions, batch = chain_in("cubic", 3)
+    assert len(batch.ions) == 0
+    assert edges(build_graph(positions, batch, 4.0, 7.0), positions) == edges(
+        build_graph(positions, batch, 4.0), positions
+    )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from systems import TRICLINIC, electrolyte, inputs_of, molecule, random_model
 
-from cgsim.graph import BeadBatch, build_graph
+from cgsim.graph import BeadBatch
 from cgsim.mapping import MappingSettings, partition
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.embedding import AtomGraph
@@ -29,8 +29,8 @@ def model_with(kind, noise="pair", target="displacement", offsets=(0, 1, 3)) -> 
     settings = ModelSettings(
         lag_time=1.0,
         history_offsets=offsets,
-        dynamics=DynamicsSettings(network=network, noise=noise, target=target, cutoff=6.0),
-        refiner=RefinerSettings(network=network, cutoff=5.0),
+        dynamics=DynamicsSettings(network=network, noise=noise, target=target, cutoff=6.0, ion_cutoff=9.0),
+        refiner=RefinerSettings(network=network, cutoff=5.0, ion_cutoff=8.0),
     )
     return random_model(settings, [atoms for atoms, _ in SYSTEMS], MAPPING).double()
 
@@ -62,7 +62,7 @@ def histories(model: CoarseGrainedModel, which: list[int], seed: int = 0) -> lis
 
 def run(model: CoarseGrainedModel, batch: BeadBatch, history: torch.Tensor, following: torch.Tensor):
     """Everything that the model says of one situation."""
-    graph = build_graph(history[:, -1], batch, model.settings.dynamics.cutoff)
+    graph = model.dynamics.graph(batch, history)
     gaussian, latents = model.dynamics(batch, history, graph)
     mean = history[:, -1] + gaussian.mean
     levels = torch.linspace(0.2, 3.0, len(mean), dtype=torch.float64)
@@ -108,7 +108,7 @@ def test_denoiser_gives_each_system_of_a_batch_what_it_gets_alone(kind):
     parts = histories(model, which)
 
     def denoise(batch, history, level):
-        graph = build_graph(history[:, -1], batch, model.settings.dynamics.cutoff)
+        graph = model.dynamics.graph(batch, history)
         gaussian, latents = model.dynamics(batch, history, graph)
         mean = history[:, -1] + gaussian.mean
         noised = history[:, -1] + torch.sin(7.0 * history[:, -1])
@@ -222,3 +222,19 @@ def test_embedding_of_a_bead_depends_on_its_own_molecule_only_and_not_on_the_ord
     assert_close(embedded[1][: len(embedded[0])], embedded[0])
     together = model.embedding(AtomGraph.concatenate(graphs))
     assert_close(together, torch.cat(embedded))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ions_feel_each_other_beyond_the_range_of_chains(kind):
+    model, moved = model_with(kind), 0.5
+    batch = batch_with(model, [1])
+    (history,) = histories(model, [1])
+    chain = torch.nonzero(~batch.is_ion).ravel()
+    history[chain] = history[chain] * 0.01  # out of everybody's way
+    first, second = batch.ions[:2]
+    present = torch.tensor([[7.0, 0.0, 0.0], [7.0, 0.0, 7.3]], dtype=torch.float64)  # beyond 6, within 9
+    history[batch.ions[:2]] = present[:, None].expand(-1, history.shape[1], -1)
+    elsewhere = history.clone()
+    elsewhere[second, :, 2] += moved
+    felt = [model.dynamics(batch, h, model.dynamics.graph(batch, h))[0].mean[first] for h in (history, elsewhere)]
+    assert (felt[0] - felt[1]).abs().max() > 1e-6

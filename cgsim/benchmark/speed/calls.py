@@ -13,7 +13,7 @@ from cgsim.benchmark.speed.record import speed_row
 from cgsim.benchmark.speed.systems import Setting
 from cgsim.benchmark.speed.timing import Case, alternate
 from cgsim.benchmark.speed.written_plainly import WrittenPlainly
-from cgsim.graph import BeadBatch, Graph, build_graph
+from cgsim.graph import BeadBatch, Graph
 from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
 from cgsim.models.model import CoarseGrainedModel
@@ -50,9 +50,9 @@ class Call:
 
     def __post_init__(self) -> None:
         """Prepare all that is not the call itself."""
-        offsets, cutoff = self.model.settings.history_offsets, self.model.settings.dynamics.cutoff
-        history = self.batch.at_rest(self.state.history(offsets, self.batch))
-        object.__setattr__(self, "inputs", (self.batch, history, build_graph(history[:, -1], self.batch, cutoff)))
+        history = self.batch.at_rest(self.state.history(self.model.settings.history_offsets, self.batch))
+        graph = self.model.dynamics.graph(self.batch, history)
+        object.__setattr__(self, "inputs", (self.batch, history, graph))
 
     @torch.no_grad()
     def __call__(self) -> None:

@@ -137,6 +137,8 @@ def _parts(stepper: Stepper, setting: Setting) -> dict[str, float]:
     clock, model, batch = Clock(setting.device), setting.model, stepper.batch
     propagator = stepper.propagator
     searches = [batch.search(model.settings.dynamics.cutoff, SKIN * model.settings.dynamics.cutoff)]
+    if (far := model.settings.dynamics.ion_cutoff) is not None:
+        searches.append(batch.ion_search(far, SKIN * far))
     if propagator.guard.reach > 0:
         searches.append(batch.search(propagator.guard.reach, GUARD_SKIN * propagator.guard.reach))
     bodies = [model.dynamics.body] if model.refiner is None else [model.dynamics.body, model.refiner.body]
