@@ -1,6 +1,7 @@
 """The score GNN: a noise-conditional denoiser of the next positions (Song & Ermon 2019; Karras et al. 2022)."""
 
 import math
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveFloat, model_validator
@@ -30,7 +31,11 @@ class RefinerSettings(BaseModel):
         network: its message-passing body.
         largest_noise: upper end of the noise levels seen in training, length.
         smallest_noise: lower end, length.
-        cutoff: range of the edges between noised positions, length.
+        geometry: which positions have edges and their vectors. ``noised``: those that are to be denoised, as published;
+            where the noise is as large as the range, neighbours are chance. ``expected``: the best linear guess of the
+            clean ones, ``m + c_skip (y - m)`` of :class:`ScoreNetwork`, which goes from the mean of the dynamics GNN at
+            high noise levels to the noised positions at low ones.
+        cutoff: range of the edges, length.
         ion_cutoff: range of the edges between beads that are molecules by themselves, as of the dynamics GNN.
     """
 
@@ -39,6 +44,7 @@ class RefinerSettings(BaseModel):
     network: NetworkSettings = NetworkSettings()
     largest_noise: PositiveFloat = 4.0
     smallest_noise: PositiveFloat = 0.05
+    geometry: Literal["noised", "expected"] = "noised"
     cutoff: PositiveFloat = math.inf
     ion_cutoff: IonCutoff = None
 
@@ -97,12 +103,16 @@ class ScoreNetwork(nn.Module):
         noise_level: Float[Tensor, " beads"],
     ) -> Float[Tensor, "beads 3"]:
         """The network's own output F, dimensionless; see :meth:`denoise`."""
-        graph = build_graph(positions, batch, self.settings.cutoff, self.settings.ion_cutoff)
+        seen = positions
+        if self.settings.geometry == "expected":
+            skip, _ = self.preconditioning(batch, noise_level)
+            seen = mean + skip * (positions - mean)
+        graph = build_graph(seen, batch, self.settings.cutoff, self.settings.ion_cutoff)
         s = self.normalization.displacement(batch.bead_class)
         away = (positions - mean) * (s.square() + noise_level.square()).rsqrt()[:, None]
         phase = (noise_level / s).log()[:, None] * self.frequencies / 4.0
         noise_features = torch.cat([phase.sin(), phase.cos(), phase[:, :1]], dim=-1)
-        edge_vectors = torch.stack([graph.edge_vectors(positions), graph.edge_vectors(history[:, -1])], dim=1)
+        edge_vectors = torch.stack([graph.edge_vectors(seen), graph.edge_vectors(history[:, -1])], dim=1)
         out: Latents = self.body(
             GraphFeatures(
                 node_scalars=torch.cat([latents.scalars, batch.embedding, noise_features], dim=-1),

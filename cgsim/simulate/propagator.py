@@ -16,9 +16,9 @@ class Calibration(BaseModel):
 
     Attributes:
         own_error: root mean square error per axis of the dynamics GNN's draws, length; what ``start: matched`` means.
-        noise_scale: [classes], factor on the noise of the draws that gives refined displacements the variance of the
-            data; a denoiser takes unphysical parts out of a draw and with them variance. 1 without refiner
-            and with the published schedule.
+        noise_scale: [classes], factor on the noise of the draws (and of the first level where the sampler says so) that
+            gives refined displacements the variance of the data; a denoiser takes unphysical parts out of a draw and
+            with them variance. 1 without refiner and with the published schedule.
         centre_variance: mass times variance per axis of the displacement of an open system's centre of mass over one
             lag, mass length^2; none without open systems or ``free_centre``. In a solvent of uniform friction a
             molecule is a free Brownian particle as a whole, its diffusivity inverse to its mass.
@@ -65,7 +65,8 @@ class LearnedPropagator:
         gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
         reference = model.dynamics.normalization.reference
         drawn = gaussian.sample(generator)
-        noise = (drawn - gaussian.mean) * self.noise_scale[batch.bead_class][:, None]
+        scale = self.noise_scale[batch.bead_class][:, None]
+        noise = (drawn - gaussian.mean) * scale
         positions = present + reference * (gaussian.mean + noise)
         if model.refiner is not None:
             refiner, mean = model.refiner, present + reference * gaussian.mean
@@ -75,7 +76,8 @@ class LearnedPropagator:
                 clean = refiner.denoise(batch, history, mean, latents, noised, levels)
                 return self.guard(clean, present, batch)[0] if self.sampler.guard else clean
 
-            positions = refine(denoise, positions, self.sampler, self.start, generator)
+            spread = scale if self.sampler.scaled == "start" else 1.0
+            positions = refine(denoise, positions, self.sampler, self.start, generator, spread)
         if self.sampler.guard:
             positions, self.n_guarded = self.guard(positions, present, batch)
         displacement = positions - present

@@ -32,6 +32,9 @@ class SamplerSettings(BaseModel):
         n_steps: Langevin steps at each level.
         step_size: ``langevin``: step in units of sigma^2; ``published``: the constant step, length^2.
         churn: ``heun``: how much noise is put back at each level; 0 is deterministic.
+        scaled: what is scaled, class by class, until refined displacements have the variance of the data. ``draw``: the
+            noise of the Gaussian draw alone; ``start``: that and the noise of the first level together, so that motion
+            of neighbours with each other and against each other grows alike.
         guard: whether pairs closer and bonds longer than any in the training data are corrected at the end.
     """
 
@@ -44,6 +47,7 @@ class SamplerSettings(BaseModel):
     n_steps: int = Field(default=1, ge=1)
     step_size: PositiveFloat = 0.3
     churn: float = Field(default=0.0, ge=0.0, le=1.0)
+    scaled: Literal["draw", "start"] = "draw"
     guard: bool = True
 
     @property
@@ -66,6 +70,7 @@ def refine(
     settings: SamplerSettings,
     start: float,
     generator: torch.Generator,
+    spread: Float[Tensor, "beads 1"] | float = 1.0,
 ) -> Float[Tensor, "beads 3"]:
     """Refine drawn positions.
 
@@ -75,6 +80,7 @@ def refine(
         settings: method and levels.
         start: the first noise level, length.
         generator: the only source of randomness.
+        spread: factor on the noise of the first level; not in ``published``.
 
     Returns:
         Positions at noise zero (``published``: as the last Langevin step leaves them).
@@ -90,7 +96,7 @@ def refine(
                 score = (denoise(positions, level) - positions) / level**2
                 positions = positions + settings.step_size * score + (2.0 * settings.step_size) ** 0.5 * noise()
         return positions
-    positions = positions + start * noise()
+    positions = positions + spread * start * noise()
     if settings.method == "langevin":
         for level in levels:
             step = settings.step_size * level**2

@@ -12,7 +12,7 @@ from cgsim.train.data import TrainingSet, Windows
 from cgsim.train.module import collate, epoch_order
 from cgsim.typing import Float, Tensor
 
-BEADS_FOR_CALIBRATION = 3000
+BEADS_FOR_CALIBRATION = 10_000
 LARGEST_WINDOWS = 256
 SCALE_RANGE = (0.7, 2.0)
 N_ITERATIONS = 4  # the variance follows the scale closely, so a few fixed-point steps meet the statistical error

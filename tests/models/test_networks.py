@@ -24,13 +24,13 @@ ROTATION = np.linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))[0]  # a re
 KINDS = ["plain", "equivariant"]
 
 
-def model_with(kind, noise="pair", target="displacement", offsets=(0, 1, 3)) -> CoarseGrainedModel:
+def model_with(kind, noise="pair", target="displacement", offsets=(0, 1, 3), geometry="expected") -> CoarseGrainedModel:
     network = NetworkSettings(kind=kind, latent=16, n_steps=2, n_vectors=4, n_radial=6)
     settings = ModelSettings(
         lag_time=1.0,
         history_offsets=offsets,
         dynamics=DynamicsSettings(network=network, noise=noise, target=target, cutoff=6.0, ion_cutoff=9.0),
-        refiner=RefinerSettings(network=network, cutoff=5.0, ion_cutoff=8.0),
+        refiner=RefinerSettings(network=network, cutoff=5.0, ion_cutoff=8.0, geometry=geometry),
     )
     return random_model(settings, [atoms for atoms, _ in SYSTEMS], MAPPING).double()
 
@@ -123,9 +123,9 @@ def rotated(batch: BeadBatch, rotation: torch.Tensor) -> BeadBatch:
 
 
 @pytest.mark.parametrize("target", ["displacement", "acceleration"])
-@pytest.mark.parametrize("noise", ["pair", "independent"])
-def test_equivariant_network_turns_with_the_world_and_its_scalars_do_not(noise, target):
-    model = model_with("equivariant", noise, target)
+@pytest.mark.parametrize(("noise", "geometry"), [("pair", "expected"), ("independent", "noised")])
+def test_equivariant_network_turns_with_the_world_and_its_scalars_do_not(noise, geometry, target):
+    model = model_with("equivariant", noise, target, geometry=geometry)
     batch, rotation = batch_with(model, [0, 1]), torch.from_numpy(ROTATION)
     history = torch.cat(histories(model, [0, 1]))
     gaussian, latents, clean = run(model, batch, history, following(history))
@@ -144,9 +144,10 @@ def test_equivariant_network_turns_with_the_world_and_its_scalars_do_not(noise, 
     assert clean.abs().max() > 0.01
 
 
+@pytest.mark.parametrize("geometry", ["noised", "expected"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_networks_do_not_know_where_they_are_nor_in_which_image(kind):
-    model = model_with(kind)
+def test_networks_do_not_know_where_they_are_nor_in_which_image(kind, geometry):
+    model = model_with(kind, geometry=geometry)
     batch = batch_with(model, [0, 1])
     history = torch.cat(histories(model, [0, 1]))
     expected = run(model, batch, history, following(history))
@@ -222,6 +223,26 @@ def test_embedding_of_a_bead_depends_on_its_own_molecule_only_and_not_on_the_ord
     assert_close(embedded[1][: len(embedded[0])], embedded[0])
     together = model.embedding(AtomGraph.concatenate(graphs))
     assert_close(together, torch.cat(embedded))
+
+
+def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at_low_noise(monkeypatch):
+    model, seen = model_with("equivariant"), []
+    batch = batch_with(model, [0])
+    (history,) = histories(model, [0])
+    gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
+    mean, noised = history[:, -1] + gaussian.mean, following(history)
+
+    def watched(positions, *arguments):
+        seen.append(positions)
+        return build_graph(positions, *arguments)
+
+    monkeypatch.setattr("cgsim.models.refiner.build_graph", watched)
+    scale = model.refiner.normalization.displacement(batch.bead_class)
+    for level in (1e-4, 1.0, 1e4):
+        model.refiner.denoise(batch, history, mean, latents, noised, torch.full_like(scale, level))
+    skip = (scale**2 / (scale**2 + 1.0))[:, None]
+    for positions, wanted in zip(seen, (noised, mean + skip * (noised - mean), mean), strict=True):
+        torch.testing.assert_close(positions, wanted.detach(), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

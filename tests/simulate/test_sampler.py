@@ -51,6 +51,16 @@ def test_sampler_keeps_a_draw_from_the_density_in_the_density(name):
     assert distance(found, TWO_HILLS.cumulative) < KOLMOGOROV + BIAS
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.8, 1.3])
+def test_spread_of_the_first_noise_comes_out_in_proportion_where_the_denoiser_is_linear(spread):
+    start = 3.0
+    nowhere = torch.zeros(N, 3, dtype=torch.float64)
+    found = refine(NORMAL.denoise, nowhere, EXACT_IN_THE_LIMIT["multistep"], start, generator(5), spread)
+    # The probability-flow equation takes a width w at the first level to w / sqrt(1 + start^2).
+    expected = spread * start / math.sqrt(1.0 + start**2)
+    assert float(found.std()) == pytest.approx(expected, rel=4.5 / math.sqrt(2 * 3 * N) + BIAS, abs=1e-12)
+
+
 def test_kolmogorov_distance_sees_a_wrong_density():
     # What the two tests above would say of a sampler that is 15 % too narrow.
     drawn = 0.85 * TWO_HILLS.sample((N, 3), np.random.default_rng(0))

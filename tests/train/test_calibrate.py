@@ -51,15 +51,17 @@ def test_own_error_is_that_of_independent_draws(tmp_path):
     assert calibration.noise_scale == (1.0,)
 
 
-def test_calibrated_draws_have_the_variance_of_the_data(tmp_path):
+@pytest.mark.parametrize("scaled", ["draw", "start"])
+def test_calibrated_draws_have_the_variance_of_the_data(tmp_path, scaled):
     model, data = untrained(tmp_path, refined=True)
-    calibration = calibrate(model, SAMPLER, data, seed=0)
+    sampler = SAMPLER.model_copy(update={"scaled": scaled})
+    calibration = calibrate(model, sampler, data, seed=0)
     assert abs(math.log(calibration.noise_scale[0])) > 0.02  # there is something to calibrate
     windows = Windows(data.train, model.settings)
     which, history, displacement = collate([windows[i] for i in range(0, len(windows), 2)])
     with torch.no_grad():
         batch = make_batch(data.inputs(data.train), which, model.embedding)
-    propagator = LearnedPropagator(model, SAMPLER, calibration, data.trained)
+    propagator = LearnedPropagator(model, sampler, calibration, data.trained)
     drawn = propagator.draw(batch, history, torch.Generator().manual_seed(1)) - history[:, -1]
     ratio = float(drawn.square().mean() / displacement.square().mean())
     # Variances of 9,000 numbers here and 3,000 in the calibration, drawn and true: 4.5 standard errors.
