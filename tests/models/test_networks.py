@@ -7,7 +7,7 @@ import pytest
 import torch
 from systems import TRICLINIC, electrolyte, inputs_of, molecule, random_model
 
-from cgsim.graph import BeadBatch
+from cgsim.graph import BeadBatch, build_graph
 from cgsim.mapping import MappingSettings, partition
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.embedding import AtomGraph
