@@ -10,6 +10,7 @@ kept in runs/ablations, and a variant that is there already is only printed. One
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -20,7 +21,6 @@ import torch
 from chain_rollouts import score
 
 from cgsim.checkpoint import load_model
-from cgsim.config import override_sampler
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "benchmark" / "chain.yaml"
@@ -42,6 +42,7 @@ TRAINED = {
     "plain, rotated": [PLAIN.format("dynamics"), PLAIN.format("refiner"), "training.augment_rotations=true"],
     "independent noise": ["model.dynamics.noise=independent"],
     "no refiner": ["model.refiner=null"],
+    "expected geometry": ["model.refiner.geometry=expected"],
     "time runs forward only": ["training.both_ways=false"],
     "centre left to the network": ["model.dynamics.free_centre=false"],
     "width 24": ["model.dynamics.network.latent=24", "model.refiner.network.latent=24"],
@@ -58,33 +59,43 @@ SAMPLED = {
     "16 calls": ["n_levels=16"],
     "start 1.0": ["start=1.0"],
     "start 4.0": ["start=4.0"],
+    "whole start scaled": ["scaled=start"],
     "Heun, 15 calls": ["method=heun"],
     "ancestral, 8 calls": ["method=ancestral"],
     "published, 200 calls": PUBLISHED,
 }
 
 
-def measure(name: str, seed: int, folder: Path) -> dict[str, float]:
-    """Train if it has not been done, simulate if it has not been done."""
-    is_sampled = name in SAMPLED
-    home = folder / f"{'as it ships' if is_sampled else name}-{seed}".replace(" ", "_").replace(",", "")
+def home_of(name: str, seed: int, folder: Path) -> Path:
+    """Folder of a variant's training run."""
+    return folder / f"{name}-{seed}".replace(" ", "_").replace(",", "")
+
+
+def train(name: str, seed: int, folder: Path) -> Path:
+    """Train a variant if it has not been done; one of the sampler is the first one calibrated anew."""
+    home = home_of(name, seed, folder)
+    overrides = [*BASE, f"training.seed={seed}", *TRAINED.get(name, [])]
+    if name in SAMPLED:
+        if not home.exists():
+            shutil.copytree(train("as it ships", seed, folder), home, ignore=shutil.ignore_patterns("model", "*.json"))
+        overrides += [f"sampler.{change}" for change in SAMPLED[name]]
     if not (home / "model" / "model.json").exists():
-        overrides = [*BASE, f"training.seed={seed}", *TRAINED["as it ships" if is_sampled else name]]
         resume = ["--resume"] if (home / "checkpoints" / "last.ckpt").exists() else []
         arguments = [x for o in overrides for x in ("--set", o)]
-        subprocess.run(
-            [sys.executable, "-m", "cgsim", "train", CONFIG, "-o", home, *arguments, *resume],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-    scores = home / f"{name.replace(' ', '_').replace(',', '')}.json"
+        command = [sys.executable, "-m", "cgsim", "train", CONFIG, "-o", home, *arguments, *resume]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return home
+
+
+def measure(name: str, seed: int, folder: Path) -> dict[str, float]:
+    """Scores of a variant, from its rollouts if they have not been made."""
+    home = train(name, seed, folder)
+    scores = home / "scores.json"
     if not scores.exists():
         model = load_model(home / "model", torch.device("cpu"))
-        sampler = override_sampler(model.card.sampler, SAMPLED.get(name, []))
-        found = asdict(score(model, sampler, LENGTH, seed)) | {"calls": sampler.n_calls if model.model.refiner else 0}
-        scores.write_text(json.dumps(found))
-    found = json.loads(scores.read_text())
-    return {key: float(value) for key, value in found.items()}
+        calls = model.card.sampler.n_calls if model.model.refiner else 0
+        scores.write_text(json.dumps(asdict(score(model, model.card.sampler, LENGTH, seed)) | {"calls": calls}))
+    return {key: float(value) for key, value in json.loads(scores.read_text()).items()}
 
 
 def main() -> None:
