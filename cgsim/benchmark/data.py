@@ -129,8 +129,8 @@ class BenchmarkData:
             if length < 1.5 * self.training_length:
                 units = beads.atoms.units
                 raise InputError(
-                    f"{path}: is {format_time(length, units)} long; the reference has to be longer than the "
-                    f"{format_time(self.training_length, units)} that models learn from"
+                    f"{path}: is {format_time(length, units)} long; a reference has to be half as long "
+                    f"again as the {format_time(self.training_length, units)} that models learn from"
                 )
 
     def fingerprint(self, *parts: str) -> str:

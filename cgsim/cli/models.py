@@ -30,9 +30,10 @@ def models(
         model = load_model(folder, cpu)
         card = model.card
         lag = format_time(card.model.lag_time, card.units)
+        seeds = f"{len(model.members)} seeds" if model.others else "one seed"
         typer.echo(
             f"{folder.name:16s} lag {lag}, {card.mapping.atoms_per_bead} atoms a bead, "
-            f"learned from {len(card.training_systems)} trajectories, {len(model.members)} seeds"
+            f"learned from {len(card.training_systems)} trajectories, {seeds}"
         )
     typer.echo(f"their card: {PRETRAINED / 'README.md'}")
 

@@ -18,7 +18,7 @@ class Calibration(BaseModel):
         own_error: root mean square error per axis of the dynamics GNN's draws, length; what ``start: matched`` means.
         noise_scale: [classes], factor on the noise of the draws (and of the first level where the sampler says so) that
             gives refined displacements the variance of the data; a denoiser takes unphysical parts out of a draw and
-            with them variance. 1 without refiner and with the published schedule.
+            with them variance. 1 where nothing is scaled.
         centre_variance: mass times variance per axis of the displacement of an open system's centre of mass over one
             lag, mass length^2; none without open systems or ``free_centre``. In a solvent of uniform friction a
             molecule is a free Brownian particle as a whole, its diffusivity inverse to its mass.

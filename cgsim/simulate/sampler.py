@@ -34,7 +34,7 @@ class SamplerSettings(BaseModel):
         churn: ``heun``: how much noise is put back at each level; 0 is deterministic.
         scaled: what is scaled, class by class, until refined displacements have the variance of the data. ``draw``: the
             noise of the Gaussian draw alone; ``start``: that and the noise of the first level together, so that motion
-            of neighbours with each other and against each other grows alike.
+            of neighbours with each other and against each other grows alike; ``none``: nothing.
         guard: whether pairs closer and bonds longer than any in the training data are corrected at the end.
     """
 
@@ -47,7 +47,7 @@ class SamplerSettings(BaseModel):
     n_steps: int = Field(default=1, ge=1)
     step_size: PositiveFloat = 0.3
     churn: float = Field(default=0.0, ge=0.0, le=1.0)
-    scaled: Literal["draw", "start"] = "draw"
+    scaled: Literal["draw", "start", "none"] = "draw"
     guard: bool = True
 
     @property

@@ -68,9 +68,10 @@ def test_calibrated_draws_have_the_variance_of_the_data(tmp_path, scaled):
     assert ratio == pytest.approx(1.0, abs=4.5 * (2 * 2 / 9000 + 2 * 2 / 3000) ** 0.5)
 
 
-def test_published_draws_are_left_as_they_are(tmp_path):
+@pytest.mark.parametrize("change", [{"method": "published", "step_size": 1e-3}, {"scaled": "none"}], ids=str)
+def test_draws_are_left_as_they_are_where_that_is_asked_for(tmp_path, change):
     model, data = untrained(tmp_path, refined=True)
-    sampler = SamplerSettings(method="published", n_levels=2, step_size=1e-3, guard=False)
+    sampler = SamplerSettings(n_levels=2, guard=False, **change)
     assert calibrate(model, sampler, data, seed=0).noise_scale == (1.0,)
 
 
