@@ -138,13 +138,29 @@ def test_refinement_starts_at_the_models_own_error_or_where_it_is_told(start, ex
     starts = []
     refine = module.refine
 
-    def watched(denoise, positions, settings, start, source):
+    def watched(denoise, positions, settings, start, *rest):
         starts.append(start)
-        return refine(denoise, positions, settings, start, source)
+        return refine(denoise, positions, settings, start, *rest)
 
     monkeypatch.setattr(module, "refine", watched)
     propagator.draw(batch, history, generator())
     assert starts == [expected]
+
+
+@pytest.mark.parametrize(("scaled", "expected"), [("draw", 1.0), ("start", 1.3)])
+def test_first_noise_is_spread_where_the_whole_start_is_scaled(scaled, expected, monkeypatch):
+    propagator, history, batch = situation(refined=True, sampler=UNGUARDED.model_copy(update={"scaled": scaled}))
+    propagator.noise_scale = torch.full((N_CLASSES,), 1.3)
+    spreads = []
+    refine = module.refine
+
+    def watched(denoise, positions, settings, start, source, spread):
+        spreads.append(torch.as_tensor(spread))
+        return refine(denoise, positions, settings, start, source, spread)
+
+    monkeypatch.setattr(module, "refine", watched)
+    propagator.draw(batch, history, generator())
+    assert spreads[0].unique().tolist() == pytest.approx([expected])
 
 
 def starting_at(start: float | str) -> SamplerSettings:
