@@ -121,7 +121,7 @@ def test_what_was_measured_is_reused_and_what_changed_is_not(results, monkeypatc
         ({"methods": ("shortmd",)}, r"--methods shortmd: unknown method; did you mean 'short-md'"),
         ({"systems": Path("nowhere")}, r"nowhere: no such folder; give one with stores by --systems"),
         ({"methods": ("cgsim",), "models": ("no-model",)}, r"no-model: no such file; expected the folder of a model"),
-        ({"training_length": "15000 tau"}, r"chain-0\.h5: is 19975 tau long; the reference has to be longer"),
+        ({"training_length": "15000 tau"}, r"chain-0\.h5: is 19975 tau long; a reference has to be half as long"),
         ({"training_length": "1 ns"}, "needs one of the units tau"),
     ],
 )
