@@ -4,7 +4,7 @@ import math
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,14 +14,7 @@ from cgsim.models.execution import Compiled
 from cgsim.models.gaussian import GaussianDisplacement, PairPrecision
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
-from cgsim.models.network import (
-    FeatureSizes,
-    IonCutoff,
-    NetworkSettings,
-    check_ion_cutoff,
-    make_body,
-    zero_last_layer,
-)
+from cgsim.models.network import EdgeSettings, FeatureSizes, NetworkSettings, make_body, zero_last_layer
 from cgsim.models.normalization import Normalization, Scales
 from cgsim.typing import Float, Tensor
 
@@ -29,7 +22,7 @@ SOFTPLUS_ONE = math.log(math.e - 1.0)  # softplus of this is 1
 PAIR_BIAS = -1.0  # softplus(-1) = 0.31: neighbours start weakly coupled
 
 
-class DynamicsSettings(BaseModel):
+class DynamicsSettings(EdgeSettings):
     """The dynamics GNN.
 
     Attributes:
@@ -41,25 +34,13 @@ class DynamicsSettings(BaseModel):
             itself, as a free Brownian particle with a diffusivity inverse to its mass, measured on the training data.
             For molecules in implicit solvent: forces within cancel, and a uniform friction has no memory.
         std_floor: smallest standard deviation of a bead, length.
-        cutoff: range of the edges, length; infinite connects every pair of an open system.
-        ion_cutoff: range of the edges between beads that are molecules by themselves, such as ions, which feel each
-            other from further away than beads of chains do; that of all others if not given.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     network: NetworkSettings = NetworkSettings()
     target: Literal["displacement", "acceleration"] = "displacement"
     noise: Literal["pair", "independent"] = "pair"
     free_centre: bool = False
     std_floor: float = Field(default=0.02, ge=0)
-    cutoff: PositiveFloat = math.inf
-    ion_cutoff: IonCutoff = None
-
-    @model_validator(mode="after")
-    def _ions_reach_further(self) -> "DynamicsSettings":
-        check_ion_cutoff(self.ion_cutoff, self.cutoff)
-        return self
 
 
 class DynamicsNetwork(nn.Module):

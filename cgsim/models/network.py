@@ -1,16 +1,16 @@
 """One choice for every network of the simulator: which message-passing body, and how large."""
 
+import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from torch import nn
 
 from cgsim.models.equivariant import EquivariantBody
 from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
 
-IonCutoff = Annotated[PositiveFloat | None, Field(exclude_if=lambda value: value is None)]
 FEWEST_EDGES = 1024  # below it the rest of a step needs more memory than the edges
 
 
@@ -36,10 +36,25 @@ class NetworkSettings(BaseModel):
     n_radial: int = Field(default=16, ge=2)
 
 
-def check_ion_cutoff(ion_cutoff: float | None, cutoff: float) -> None:
-    """Raise ValueError if ions would see each other less far than all others do."""
-    if ion_cutoff is not None and ion_cutoff <= cutoff:
-        raise ValueError(f"ion_cutoff {ion_cutoff} must be above cutoff {cutoff}")
+class EdgeSettings(BaseModel):
+    """How far the edges of a network reach.
+
+    Attributes:
+        cutoff: range of the edges, length; infinite connects every pair of an open system.
+        ion_cutoff: range of the edges between beads that are molecules by themselves, such as ions, which feel each
+            other from further away than beads of chains do; that of all others if not given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    cutoff: PositiveFloat = math.inf
+    ion_cutoff: PositiveFloat | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _ions_reach_further(self) -> "EdgeSettings":
+        if self.ion_cutoff is not None and self.ion_cutoff <= self.cutoff:
+            raise ValueError(f"ion_cutoff {self.ion_cutoff} must be above cutoff {self.cutoff}")
+        return self
 
 
 @dataclass(frozen=True)

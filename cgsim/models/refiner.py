@@ -1,30 +1,22 @@
 """The score GNN: a noise-conditional denoiser of the next positions (Song & Ermon 2019; Karras et al. 2022)."""
 
-import math
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveFloat, model_validator
+from pydantic import PositiveFloat, model_validator
 from torch import nn
 
 from cgsim.graph import BeadBatch, build_graph
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
-from cgsim.models.network import (
-    FeatureSizes,
-    IonCutoff,
-    NetworkSettings,
-    check_ion_cutoff,
-    make_body,
-    zero_last_layer,
-)
+from cgsim.models.network import EdgeSettings, FeatureSizes, NetworkSettings, make_body, zero_last_layer
 from cgsim.models.normalization import Normalization, Scales
 from cgsim.typing import Float, Tensor
 
 N_FREQUENCIES = 4
 
 
-class RefinerSettings(BaseModel):
+class RefinerSettings(EdgeSettings):
     """The score GNN.
 
     Attributes:
@@ -35,24 +27,17 @@ class RefinerSettings(BaseModel):
             where the noise is as large as the range, neighbours are chance. ``expected``: the best linear guess of the
             clean ones, ``m + c_skip (y - m)`` of :class:`ScoreNetwork`, which goes from the mean of the dynamics GNN at
             high noise levels to the noised positions at low ones.
-        cutoff: range of the edges, length.
-        ion_cutoff: range of the edges between beads that are molecules by themselves, as of the dynamics GNN.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     network: NetworkSettings = NetworkSettings()
     largest_noise: PositiveFloat = 4.0
     smallest_noise: PositiveFloat = 0.05
     geometry: Literal["noised", "expected"] = "noised"
-    cutoff: PositiveFloat = math.inf
-    ion_cutoff: IonCutoff = None
 
     @model_validator(mode="after")
     def _ordered(self) -> "RefinerSettings":
         if self.smallest_noise >= self.largest_noise:
             raise ValueError(f"smallest_noise {self.smallest_noise} must be below largest_noise {self.largest_noise}")
-        check_ion_cutoff(self.ion_cutoff, self.cutoff)
         return self
 
 
