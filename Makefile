@@ -29,7 +29,7 @@ test-slow: $(BIN)/.installed
 	$(BIN)/pytest -q -n 2 -m slow
 
 # Trains the models that ship again, on data/ alone: the chain model's seeds take about 25 minutes of one core each, the
-# electrolyte model's 45.
+# electrolyte model's 50.
 models: $(BIN)/.installed
 	for seed in chain/0 chain/1 chain/2 electrolyte/0; do \
 	  name=$${seed%/*}; ship=cgsim/pretrained/$$name/seed-$${seed#*/}; run=runs/models/$$name/seed-$${seed#*/}; \

@@ -152,16 +152,23 @@ def override_sampler(sampler: SamplerSettings, overrides: list[str]) -> SamplerS
     """Change some settings of the refinement, given as ``"n_levels=4"``.
 
     Raises:
-        InputError: naming the setting and the nearest known one.
+        InputError: naming the setting and the nearest known one; or if something else is to be scaled than what the
+            model was calibrated for, whose scales would mean nothing.
     """
     settings = sampler.model_dump()
     for override in overrides:
         key, value = _read_override("--sampler", override, "n_levels=4")
         settings[key] = value
     try:
-        return SamplerSettings.model_validate(settings)
+        changed = SamplerSettings.model_validate(settings)
     except ValidationError as error:
         raise InputError(f"--sampler: {explain(error, SamplerSettings)}") from None
+    if changed.scaled not in ("none", sampler.scaled):
+        raise InputError(
+            f"--sampler scaled={changed.scaled}: the model was calibrated with scaled={sampler.scaled}; calibrate it "
+            f"anew by cgsim train --resume --set sampler.scaled={changed.scaled}"
+        )
+    return changed
 
 
 def choose_execution(*, compiled: bool, precision: str) -> Execution:

@@ -53,6 +53,8 @@ class LearnedPropagator:
         device = model.embedding.atom_embedding.weight.device
         self.guard = Guard(trained, device)
         self.noise_scale = torch.tensor(calibration.noise_scale, device=device)
+        if sampler.scaled == "none":
+            self.noise_scale = torch.ones_like(self.noise_scale)
         self.n_guarded: Int[Tensor, " graphs"] = torch.zeros(0, dtype=torch.int64)
 
     @torch.no_grad()

@@ -40,7 +40,8 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())
     centre_variance = _centre_variance(data) if model.settings.dynamics.free_centre else None
     n_classes = len(model.scales.class_names)
-    if model.refiner is None or sampler.scaled == "none" or sampler.method == "published":  # as it was published
+    # The published draws are not scaled either.
+    if model.refiner is None or sampler.scaled == "none" or sampler.method == "published":
         return Calibration(own_error=own_error, noise_scale=(1.0,) * n_classes, centre_variance=centre_variance)
     scales = torch.ones(n_classes, device=displacement.device)
     for _ in range(N_ITERATIONS):

@@ -5,8 +5,8 @@
 
 Prints for each choice of the sampler: calls a step; R2, mean absolute error and bias of <Rg^2> of the beads over the
 chains; bond mean and spread, D of the centre of mass and the median relaxation time of Rg, relative to MD; CPU time.
-The MD is 20,000 tau long: its own
-noise alone makes a mean absolute error of about 0.44 (0.8 times the mean standard error in reference.json).
+The MD is 20,000 tau long: its own noise alone makes a mean absolute error of about 0.44 (0.8 times the mean standard
+error in reference.json).
 """
 
 import argparse
@@ -24,6 +24,7 @@ from cgsim.config import override_sampler
 from cgsim.observables.dynamics import autocorrelation, integrated_relaxation_time
 from cgsim.observables.structure import radius_of_gyration
 from cgsim.production import ProductionSettings, simulate
+from cgsim.production.segments import HEALTHY
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.store import TrajectoryStore
@@ -85,7 +86,7 @@ def score(model: TrainedModel, sampler: SamplerSettings, time_limit: float, seed
     error = ours[:, 0] - md[:, 0]
     r2 = 1.0 - np.square(error).sum() / np.square(md[:, 0] - md[:, 0].mean()).sum()
     bond, spread, diffusion = (ours / md).mean(axis=0)[1:4]
-    stable = np.mean([result.verdict.verdict == "healthy" for result in results])
+    stable = np.mean([result.verdict.verdict == HEALTHY for result in results])
     relaxation = np.median(ours[:, 4] / md[:, 4])
     mae, bias = np.abs(error).mean(), error.mean()
     return Scores(*(float(x) for x in (r2, mae, bias, bond, spread, diffusion, relaxation, stable, seconds)))

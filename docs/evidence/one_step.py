@@ -1,11 +1,12 @@
 """What one step of a model makes of configurations of MD: structure and displacements after it, beside those of the MD.
 
-    python docs/evidence/one_step.py MODEL STORE... --sampler start=2.5 --sampler scaled=start n_levels=12
+    python docs/evidence/one_step.py MODEL STORE... --sampler start=2.5 --sampler scaled=none n_levels=12
 
 Nothing has had time to add up, so errors show where they are made. Prints for each store and choice of the sampler:
 mean squared displacement over that of the MD, for each class of beads and for the centres of mass of the chains; mean
 and spread of bead bonds over those of the MD; for each pair of classes the mean absolute difference of g(r) up to 10 Å
-from that of the MD and, in brackets, what it is between two such samples of the MD itself.
+from that of the MD and, in brackets, what it is between two such samples of the MD itself. Of an ensemble it looks at
+the first seed.
 """
 
 import argparse

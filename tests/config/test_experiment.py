@@ -192,11 +192,17 @@ def test_sampler_can_be_changed_for_a_simulation():
     sampler = SamplerSettings(n_levels=5)
     changed = override_sampler(sampler, ["n_levels=3", "start=1.5", "method=langevin"])
     assert (changed.n_levels, changed.start, changed.method, changed.end) == (3, 1.5, "langevin", sampler.end)
+    assert override_sampler(sampler, ["scaled=none"]).scaled == "none"
     for override, message in (
         ("levels=3", "--sampler: unknown key 'levels'; did you mean 'n_levels'?"),
         ("n_levels", "--sampler n_levels: expected KEY=VALUE, for example n_levels=4"),
         ("n_levels=0", "--sampler: n_levels: Input should be greater than or equal to 1, got 0"),
         ("method=[", "--sampler method=[: '[' is not YAML"),
+        (
+            "scaled=start",
+            "--sampler scaled=start: the model was calibrated with scaled=draw; calibrate it anew by "
+            "cgsim train --resume --set sampler.scaled=start",
+        ),
     ):
         with pytest.raises(InputError) as error:
             override_sampler(sampler, [override])

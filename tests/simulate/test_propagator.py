@@ -163,6 +163,19 @@ def test_first_noise_is_spread_where_the_whole_start_is_scaled(scaled, expected,
     assert spreads[0].unique().tolist() == pytest.approx([expected])
 
 
+@pytest.mark.parametrize("refined", [False, True])
+def test_scales_of_a_calibration_are_not_used_where_nothing_is_to_be_scaled(refined):
+    calibration = CALIBRATION.model_copy(update={"noise_scale": (1.7,) * N_CLASSES})
+    plain, history, batch = situation(refined=refined, sampler=UNGUARDED)
+    seen = TrainingRange(longest_bond=4.0, closest_pair=((0.5,) * N_CLASSES,) * N_CLASSES)
+    draws = []
+    for scaled in ("none", "draw"):
+        sampler = UNGUARDED.model_copy(update={"scaled": scaled})
+        draws.append(LearnedPropagator(plain.model, sampler, calibration, seen).draw(batch, history, generator()))
+    assert torch.equal(draws[0], plain.draw(batch, history, generator()))
+    assert not torch.equal(draws[0], draws[1])
+
+
 def starting_at(start: float | str) -> SamplerSettings:
     return SamplerSettings.model_validate({**UNGUARDED.model_dump(), "start": start})
 
