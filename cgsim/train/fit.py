@@ -97,6 +97,9 @@ class _Record(Callback):
         self.curves = Curves(folder / METRICS, saved["global_step"] if saved else 0)
         earlier = saved["callbacks"][_Record.__qualname__].get("seconds", math.nan) if saved else 0.0
         self.started = time.perf_counter() - earlier
+        decay = plan.training.averaging
+        # Buffers are the scales: an average of equal numbers would drift away from them by rounding.
+        self.averaging = EMAWeightAveraging(decay=decay, use_buffers=False) if decay > 0 else None
 
     @property
     def seconds(self) -> float:
@@ -110,9 +113,8 @@ class _Record(Callback):
         if self.saved is None:
             return
         pl_module.load_state_dict(self.saved["state_dict"])
-        # The class does not declare its callbacks: Lightning sets them in a connector that mypy does not see.
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            callback.on_load_checkpoint(trainer, pl_module, self.saved)
+        if self.averaging:
+            self.averaging.on_load_checkpoint(trainer, pl_module, self.saved)
         trainer.optimizers[0].load_state_dict(self.saved["optimizer_states"][0])
         trainer.lr_scheduler_configs[0].scheduler.load_state_dict(self.saved["lr_schedulers"][0])
 
@@ -224,9 +226,8 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _trainer(plan: Plan, record: _Record) -> L.Trainer:
     settings = plan.training
     callbacks: list[Callback] = [record]
-    if settings.averaging > 0:
-        # Buffers are the scales: an average of equal numbers would drift away from them by rounding.
-        callbacks.append(EMAWeightAveraging(decay=settings.averaging, use_buffers=False))
+    if record.averaging:
+        callbacks.append(record.averaging)
     is_terminal = sys.stderr.isatty()
     if is_terminal:
         callbacks.append(TQDMProgressBar())
