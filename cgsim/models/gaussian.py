@@ -116,31 +116,65 @@ class GaussianDisplacement:
         drawn: Tensor = torch.linalg.solve_triangular(factor.mT, padded.flatten(1)[..., None], upper=True)
         return self.mean + drawn[..., 0].view_as(padded)[graph, place].to(self.mean.dtype)
 
-    def _sample_by_perturbation(self, generator: torch.Generator, tolerance: float = 1e-4) -> Tensor:
+    def posterior_mean(
+        self, noised: Float[Tensor, "beads 3"], noise_level: Float[Tensor, " beads"]
+    ) -> Float[Tensor, "beads 3"]:
+        """Expected displacements given noised ones, ``m + (I + sigma^2 Lambda)^-1 (y - m)`` (Bayes' rule).
+
+        Args:
+            noised: y, displacements drawn from this density with independent normal noise on them.
+            noise_level: sigma of each bead.
+        """
+        confidence = noise_level.pow(-2)
+        if self.is_independent:
+            return self.mean + (confidence / (self.precision + confidence))[:, None] * (noised - self.mean)
+        return self.mean + self._solve(confidence[:, None] * (noised - self.mean), confidence)
+
+    def detach(self) -> "GaussianDisplacement":
+        """The same without gradients."""
+        pairs = PairPrecision(*(part.detach() for part in vars(self.pairs).values()))
+        return GaussianDisplacement(self.mean.detach(), self.precision.detach(), pairs, self.sizes)
+
+    def _sample_by_perturbation(self, generator: torch.Generator) -> Tensor:
         """Perturb and solve: Lambda x = b with b ~ N(0, Lambda) has x ~ N(0, Lambda^-1) (Papandreou & Yuille 2010)."""
         i, j = self.pairs.pair_index
         own = self.precision.sqrt()[:, None] * self._normal(self.mean.shape, generator)
         kicks = self._normal((len(i), 3), generator)
         kicks = torch.einsum("pxy,py->px", self.pairs.blocks(0.5), kicks)
-        target = own.index_add(0, i, kicks).index_add(0, j, -kicks)
+        return self._solve(own.index_add(0, i, kicks).index_add(0, j, -kicks))
+
+    def _solve(self, target: Tensor, added: Tensor | float = 0.0, tolerance: float = 1e-4) -> Tensor:
+        """Solve (Lambda + diag(added)) x = target by conjugate gradients, each system at its own pace.
+
+        A system that has converged stands still, so that it gets the same x whatever else is in the batch.
+        """
+        i, j = self.pairs.pair_index
+        own = self.precision + added
         weight = (self.pairs.along + 2.0 * self.pairs.across) / 3.0
-        diagonal = (self.precision.index_add(0, i, weight).index_add(0, j, weight))[:, None]
+        diagonal = (own.index_add(0, i, weight).index_add(0, j, weight))[:, None]
+        graph = self._graph_index()
+        zeros = own.new_zeros(len(self.sizes))
+
+        def dot(one: Tensor, other: Tensor) -> Tensor:
+            return zeros.index_add(0, graph, (one * other).sum(-1))
+
         x = torch.zeros_like(target)
-        residual = target.clone()
-        preconditioned = residual / diagonal
-        direction = preconditioned
-        overlap = (residual * preconditioned).sum()
+        residual = target
+        direction = preconditioned = residual / diagonal
+        overlap = dot(residual, preconditioned)
         stop = tolerance**2 * overlap
-        for _ in range(10 * len(target)):
-            image = self.precision[:, None] * direction + self.pairs.apply(direction)
-            step = overlap / (direction * image).sum()
+        for _ in range(10 * max(self.sizes)):
+            moving = overlap > stop
+            if not bool(moving.any()):
+                break
+            image = own[:, None] * direction + self.pairs.apply(direction)
+            step = torch.where(moving, overlap / dot(direction, image), zeros)[graph, None]
             x = x + step * direction
             residual = residual - step * image
             preconditioned = residual / diagonal
-            previous, overlap = overlap, (residual * preconditioned).sum()
-            if bool(overlap <= stop):
-                break
-            direction = preconditioned + (overlap / previous) * direction
+            previous, overlap = overlap, dot(residual, preconditioned)
+            turned = torch.where(moving, overlap / previous, zeros)[graph, None]
+            direction = preconditioned + turned * direction
         return x
 
     def dense_precision(self) -> Float[Tensor, "graphs coordinates coordinates"]:

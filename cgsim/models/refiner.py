@@ -7,6 +7,7 @@ from pydantic import PositiveFloat, model_validator
 from torch import nn
 
 from cgsim.graph import BeadBatch, build_graph
+from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
 from cgsim.models.network import EdgeSettings, FeatureSizes, NetworkSettings, make_body, zero_last_layer
@@ -23,15 +24,20 @@ class RefinerSettings(EdgeSettings):
         network: its message-passing body.
         largest_noise: upper end of the noise levels seen in training, length.
         smallest_noise: lower end, length.
+        prior: what is expected of clean positions before the network speaks; it learns the rest. ``independent``: beads
+            spread about the mean of the dynamics GNN by the displacement scale of their class; ``gaussian``: they
+            spread as the dynamics GNN says, neighbours together, so that chains keep their motion as wholes from
+            however high a noise level a refinement starts.
         geometry: which positions have edges and their vectors. ``noised``: those that are to be denoised, as published;
-            where the noise is as large as the range, neighbours are chance. ``expected``: the best linear guess of the
-            clean ones, ``m + c_skip (y - m)`` of :class:`ScoreNetwork`, which goes from the mean of the dynamics GNN at
-            high noise levels to the noised positions at low ones.
+            where the noise is as large as the range, neighbours are chance. ``expected``: those that the prior expects
+            given the noised ones, which go from the mean of the dynamics GNN at high noise levels to the noised
+            positions at low ones.
     """
 
     network: NetworkSettings = NetworkSettings()
     largest_noise: PositiveFloat = 4.0
     smallest_noise: PositiveFloat = 0.05
+    prior: Literal["independent", "gaussian"] = "independent"
     geometry: Literal["noised", "expected"] = "noised"
 
     @model_validator(mode="after")
@@ -42,11 +48,14 @@ class RefinerSettings(EdgeSettings):
 
 
 class ScoreNetwork(nn.Module):
-    """Denoiser of next positions y at noise level sigma, given the present and the dynamics GNN's latents.
+    """Denoiser of next positions y at noise level sigma, given the present and what the dynamics GNN says.
 
-    ``D(y) = m + c_skip (y - m) + c_out F`` with m the mean of the dynamics GNN, s the displacement scale of the bead's
-    class, ``c_skip = s^2 / (s^2 + sigma^2)`` and ``c_out = s sigma / sqrt(s^2 + sigma^2)`` (Karras et al., NeurIPS
-    2022, Table 1). The score of the noised density is ``(D(y) - y) / sigma^2`` (Tweedie's formula).
+    ``D(y) = p + c_out F`` with p what the prior expects and F the network. For independent beads
+    ``p = m + c_skip (y - m)``, m the mean of the dynamics GNN, ``c_skip = s^2 / (s^2 + sigma^2)``, s the displacement
+    scale of the bead's class (Karras et al., NeurIPS 2022, Table 1); for the Gaussian of the dynamics GNN see
+    :meth:`cgsim.models.gaussian.GaussianDisplacement.posterior_mean`. For both
+    ``c_out = s sigma / sqrt(s^2 + sigma^2)``. The score of the noised density is ``(D(y) - y) / sigma^2`` (Tweedie's
+    formula).
     """
 
     frequencies: Tensor
@@ -60,7 +69,7 @@ class ScoreNetwork(nn.Module):
         network = settings.network
         sizes = FeatureSizes(
             node_scalars=dynamics.latent + embedding_size + 2 * N_FREQUENCIES + 1,
-            node_vectors=dynamics.n_vectors + n_history,
+            node_vectors=dynamics.n_vectors + n_history + (settings.prior == "gaussian"),
             edge_scalars=1,
             edge_vectors=2,
         )
@@ -72,38 +81,55 @@ class ScoreNetwork(nn.Module):
         self.readout = nn.Linear(network.n_vectors, 1, bias=False)
         self.register_buffer("frequencies", 2.0 ** torch.arange(N_FREQUENCIES))
 
-    def preconditioning(self, batch: BeadBatch, noise_level: Float[Tensor, " beads"]) -> tuple[Tensor, Tensor]:
-        """c_skip [beads, 1] and c_out [beads, 1], length."""
+    def output_scale(self, batch: BeadBatch, noise_level: Float[Tensor, " beads"]) -> Float[Tensor, "beads 1"]:
+        """c_out, length."""
         s = self.normalization.displacement(batch.bead_class)
-        total = s.square() + noise_level.square()
-        return (s.square() / total)[:, None], (s * noise_level * total.rsqrt())[:, None]
+        return (s * noise_level * (s.square() + noise_level.square()).rsqrt())[:, None]
+
+    def expect(
+        self,
+        batch: BeadBatch,
+        present: Float[Tensor, "beads 3"],
+        gaussian: GaussianDisplacement,
+        positions: Float[Tensor, "beads 3"],
+        noise_level: Float[Tensor, " beads"],
+    ) -> Float[Tensor, "beads 3"]:
+        """Clean positions as the prior expects them, given noised ones; length."""
+        reference: float = self.normalization.reference
+        if self.settings.prior == "gaussian":
+            noised = (positions - present) / reference
+            return present + reference * gaussian.posterior_mean(noised, noise_level / reference)
+        mean, s = present + reference * gaussian.mean, self.normalization.displacement(batch.bead_class)
+        skip = s.square() / (s.square() + noise_level.square())
+        return mean + skip[:, None] * (positions - mean)
 
     def forward(
         self,
         batch: BeadBatch,
         history: Float[Tensor, "beads history 3"],
-        mean: Float[Tensor, "beads 3"],
+        gaussian: GaussianDisplacement,
         latents: Latents,
         positions: Float[Tensor, "beads 3"],
         noise_level: Float[Tensor, " beads"],
+        expected: Float[Tensor, "beads 3"],
     ) -> Float[Tensor, "beads 3"]:
         """The network's own output F, dimensionless; see :meth:`denoise`."""
-        seen = positions
-        if self.settings.geometry == "expected":
-            skip, _ = self.preconditioning(batch, noise_level)
-            seen = mean + skip * (positions - mean)
+        seen = expected if self.settings.geometry == "expected" else positions
         graph = build_graph(seen, batch, self.settings.cutoff, self.settings.ion_cutoff)
+        present = history[:, -1]
+        mean = present + self.normalization.reference * gaussian.mean
         s = self.normalization.displacement(batch.bead_class)
-        away = (positions - mean) * (s.square() + noise_level.square()).rsqrt()[:, None]
+        away = [(positions - mean) * (s.square() + noise_level.square()).rsqrt()[:, None]]
+        if self.settings.prior == "gaussian":
+            away.append((expected - mean) / s[:, None])
         phase = (noise_level / s).log()[:, None] * self.frequencies / 4.0
         noise_features = torch.cat([phase.sin(), phase.cos(), phase[:, :1]], dim=-1)
-        edge_vectors = torch.stack([graph.edge_vectors(seen), graph.edge_vectors(history[:, -1])], dim=1)
+        edge_vectors = torch.stack([graph.edge_vectors(seen), graph.edge_vectors(present)], dim=1)
+        moved = self.normalization.history(history, batch.bead_class)
         out: Latents = self.body(
             GraphFeatures(
                 node_scalars=torch.cat([latents.scalars, batch.embedding, noise_features], dim=-1),
-                node_vectors=torch.cat(
-                    [latents.vectors, self.normalization.history(history, batch.bead_class), away[:, None]], dim=1
-                ),
+                node_vectors=torch.cat([latents.vectors, moved, torch.stack(away, dim=1)], dim=1),
                 edge_index=graph.edge_index,
                 edge_scalars=graph.is_bond.to(positions.dtype)[:, None],
                 edge_vectors=edge_vectors / self.normalization.length,
@@ -117,12 +143,12 @@ class ScoreNetwork(nn.Module):
         self,
         batch: BeadBatch,
         history: Float[Tensor, "beads history 3"],
-        mean: Float[Tensor, "beads 3"],
+        gaussian: GaussianDisplacement,
         latents: Latents,
         positions: Float[Tensor, "beads 3"],
         noise_level: Float[Tensor, " beads"],
     ) -> Float[Tensor, "beads 3"]:
         """Expected clean positions given noised ones; length."""
-        skip, out = self.preconditioning(batch, noise_level)
-        network: Tensor = self(batch, history, mean, latents, positions, noise_level)
-        return mean + skip * (positions - mean) + out * network
+        expected = self.expect(batch, history[:, -1], gaussian, positions, noise_level)
+        network: Tensor = self(batch, history, gaussian, latents, positions, noise_level, expected)
+        return expected + self.output_scale(batch, noise_level) * network

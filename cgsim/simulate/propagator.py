@@ -71,11 +71,11 @@ class LearnedPropagator:
         noise = (drawn - gaussian.mean) * scale
         positions = present + reference * (gaussian.mean + noise)
         if model.refiner is not None:
-            refiner, mean = model.refiner, present + reference * gaussian.mean
+            refiner = model.refiner
 
             def denoise(noised: Tensor, level: float) -> Tensor:
                 levels = noised.new_full((len(noised),), level)
-                clean = refiner.denoise(batch, history, mean, latents, noised, levels)
+                clean = refiner.denoise(batch, history, gaussian, latents, noised, levels)
                 return self.guard(clean, present, batch)[0] if self.sampler.guard else clean
 
             spread = scale if self.sampler.scaled == "start" else 1.0

@@ -86,7 +86,6 @@ def compute_losses(
         return Losses(likelihood, balance, torch.zeros_like(likelihood), size)
     settings = model.refiner.settings
     present = history[:, -1]
-    mean = (present + reference * gaussian.mean).detach()
     levels = log_uniform(len(batch.sizes), settings.smallest_noise, settings.largest_noise, generator, present.device)[
         batch.graph_index
     ]
@@ -94,9 +93,10 @@ def compute_losses(
     following = present + window.displacement
     noised = following + levels[:, None] * noise
     detached = type(latents)(latents.scalars.detach(), latents.vectors.detach())
-    output = model.refiner(batch, history, mean, detached, noised, levels)
-    skip, out = model.refiner.preconditioning(batch, levels)
-    wanted = (following - mean - skip * (noised - mean)) / out
+    known = gaussian.detach()
+    expected = model.refiner.expect(batch, present, known, noised, levels)
+    output = model.refiner(batch, history, known, detached, noised, levels, expected)
+    wanted = (following - expected) / model.refiner.output_scale(batch, levels)
     errors = (output - wanted).square().mean(dim=-1)
     weights = class_weights(batch.bead_class, len(model.scales.class_names), class_balance)
     return Losses(likelihood, balance, (weights * errors).sum(), size)

@@ -182,7 +182,7 @@ def test_samples_have_the_mean_and_covariance_of_the_density(path, monkeypatch):
 def test_perturbation_solves_large_systems_as_exactly_as_cholesky():
     # Same equations, so same residual: Lambda x must equal the perturbed right-hand side to the solver's tolerance.
     gaussian = random_gaussian((60,), seed=5, n_pairs=300)
-    x = gaussian._sample_by_perturbation(torch.Generator().manual_seed(0), tolerance=1e-4)
+    x = gaussian._sample_by_perturbation(torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(0)
     i, j = gaussian.pairs.pair_index
     own = gaussian.precision.sqrt()[:, None] * torch.randn(x.shape, generator=generator, dtype=torch.float64)
@@ -201,6 +201,50 @@ def test_batch_of_two_draws_each_system_with_its_own_covariance():
     correlation = torch.corrcoef(samples.flatten(1).T)[:6, 6:]
     # 90 correlations with error 1/sqrt(20000): below 4.5 sigma.
     assert correlation.abs().max() < 4.5 / math.sqrt(20_000)
+
+
+@pytest.mark.parametrize("n_pairs", [0, 12])
+def test_posterior_mean_is_bayes_rule_with_the_explicit_matrices(n_pairs):
+    gaussian = random_gaussian((5, 1, 3), seed=4, n_pairs=n_pairs)
+    rng = np.random.default_rng(0)
+    noised = torch.from_numpy(rng.normal(scale=2.0, size=(9, 3)))
+    level = torch.from_numpy(rng.uniform(0.05, 5.0, size=9))
+    confidence = torch.diag(level.pow(-2).repeat_interleave(3))
+    away = (noised - gaussian.mean).ravel()
+    exact = gaussian.mean + torch.linalg.solve(explicit_precision(gaussian) + confidence, confidence @ away).view(-1, 3)
+    torch.testing.assert_close(gaussian.posterior_mean(noised, level), exact, rtol=0, atol=2e-3)
+
+
+def test_posterior_mean_is_the_noised_at_no_noise_and_the_mean_at_infinite_noise():
+    gaussian = random_gaussian((4, 3), seed=6)
+    noised = gaussian.mean + 1.0
+    for level, expected in ((1e-4, noised), (1e5, gaussian.mean)):
+        found = gaussian.posterior_mean(noised, torch.full((7,), level, dtype=torch.float64))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def test_posterior_mean_of_a_system_does_not_depend_on_what_else_is_in_the_batch():
+    alone = random_gaussian((6,), seed=7)
+    stiff = random_gaussian((9,), seed=8, n_pairs=30)
+    pairs = PairPrecision(
+        torch.cat([alone.pairs.pair_index, stiff.pairs.pair_index + 6], dim=1),
+        torch.cat([alone.pairs.directions, stiff.pairs.directions]),
+        torch.cat([alone.pairs.along, 50.0 * stiff.pairs.along]),
+        torch.cat([alone.pairs.across, 50.0 * stiff.pairs.across]),
+    )
+    together = GaussianDisplacement(
+        torch.cat([alone.mean, stiff.mean]), torch.cat([alone.precision, stiff.precision]), pairs, (6, 9)
+    )
+    noised = torch.randn(15, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    level = torch.full((15,), 2.0, dtype=torch.float64)
+    found = together.posterior_mean(noised, level)[:6]
+    torch.testing.assert_close(found, alone.posterior_mean(noised[:6], level[:6]), rtol=1e-12, atol=1e-12)
+
+
+def test_no_noise_to_remove_is_a_solution_too():
+    gaussian = random_gaussian((4, 3), seed=6)
+    level = torch.ones(7, dtype=torch.float64)
+    torch.testing.assert_close(gaussian.posterior_mean(gaussian.mean, level), gaussian.mean)
 
 
 def test_gradient_reaches_mean_precision_and_pairs():

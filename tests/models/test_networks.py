@@ -24,13 +24,15 @@ ROTATION = np.linalg.qr(np.random.default_rng(5).normal(size=(3, 3)))[0]  # a re
 KINDS = ["plain", "equivariant"]
 
 
-def model_with(kind, noise="pair", target="displacement", offsets=(0, 1, 3), geometry="expected") -> CoarseGrainedModel:
+def model_with(
+    kind, noise="pair", target="displacement", offsets=(0, 1, 3), geometry="expected", prior="gaussian"
+) -> CoarseGrainedModel:
     network = NetworkSettings(kind=kind, latent=16, n_steps=2, n_vectors=4, n_radial=6)
     settings = ModelSettings(
         lag_time=1.0,
         history_offsets=offsets,
         dynamics=DynamicsSettings(network=network, noise=noise, target=target, cutoff=6.0, ion_cutoff=9.0),
-        refiner=RefinerSettings(network=network, cutoff=5.0, ion_cutoff=8.0, geometry=geometry),
+        refiner=RefinerSettings(network=network, cutoff=5.0, ion_cutoff=8.0, prior=prior, geometry=geometry),
     )
     return random_model(settings, [atoms for atoms, _ in SYSTEMS], MAPPING).double()
 
@@ -64,9 +66,8 @@ def run(model: CoarseGrainedModel, batch: BeadBatch, history: torch.Tensor, foll
     """Everything that the model says of one situation."""
     graph = model.dynamics.graph(batch, history)
     gaussian, latents = model.dynamics(batch, history, graph)
-    mean = history[:, -1] + gaussian.mean
-    levels = torch.linspace(0.2, 3.0, len(mean), dtype=torch.float64)
-    clean = model.refiner.denoise(batch, history, mean, latents, following, levels)
+    levels = torch.linspace(0.2, 3.0, len(history), dtype=torch.float64)
+    clean = model.refiner.denoise(batch, history, gaussian, latents, following, levels)
     return gaussian, latents, clean - history[:, -1]
 
 
@@ -110,9 +111,8 @@ def test_denoiser_gives_each_system_of_a_batch_what_it_gets_alone(kind):
     def denoise(batch, history, level):
         graph = model.dynamics.graph(batch, history)
         gaussian, latents = model.dynamics(batch, history, graph)
-        mean = history[:, -1] + gaussian.mean
         noised = history[:, -1] + torch.sin(7.0 * history[:, -1])
-        return model.refiner.denoise(batch, history, mean, latents, noised, torch.full_like(noised[:, 0], level))
+        return model.refiner.denoise(batch, history, gaussian, latents, noised, torch.full_like(noised[:, 0], level))
 
     alone = [denoise(batch_with(model, [k]), h, 0.7) for k, h in zip(which, parts, strict=True)]
     assert_close(denoise(batch_with(model, which), torch.cat(parts), 0.7), torch.cat(alone))
@@ -123,9 +123,12 @@ def rotated(batch: BeadBatch, rotation: torch.Tensor) -> BeadBatch:
 
 
 @pytest.mark.parametrize("target", ["displacement", "acceleration"])
-@pytest.mark.parametrize(("noise", "geometry"), [("pair", "expected"), ("independent", "noised")])
-def test_equivariant_network_turns_with_the_world_and_its_scalars_do_not(noise, geometry, target):
-    model = model_with("equivariant", noise, target, geometry=geometry)
+@pytest.mark.parametrize(
+    ("noise", "geometry", "prior"),
+    [("pair", "expected", "gaussian"), ("independent", "noised", "independent"), ("independent", "noised", "gaussian")],
+)
+def test_equivariant_network_turns_with_the_world_and_its_scalars_do_not(noise, geometry, prior, target):
+    model = model_with("equivariant", noise, target, geometry=geometry, prior=prior)
     batch, rotation = batch_with(model, [0, 1]), torch.from_numpy(ROTATION)
     history = torch.cat(histories(model, [0, 1]))
     gaussian, latents, clean = run(model, batch, history, following(history))
@@ -226,11 +229,11 @@ def test_embedding_of_a_bead_depends_on_its_own_molecule_only_and_not_on_the_ord
 
 
 def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at_low_noise(monkeypatch):
-    model, seen = model_with("equivariant"), []
+    model, seen = model_with("equivariant", prior="independent"), []
     batch = batch_with(model, [0])
     (history,) = histories(model, [0])
     gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
-    mean, noised = history[:, -1] + gaussian.mean, following(history)
+    mean, noised = history[:, -1] + model.refiner.normalization.reference * gaussian.mean, following(history)
 
     def watched(positions, *arguments):
         seen.append(positions)
@@ -239,7 +242,7 @@ def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at
     monkeypatch.setattr("cgsim.models.refiner.build_graph", watched)
     scale = model.refiner.normalization.displacement(batch.bead_class)
     for level in (1e-4, 1.0, 1e4):
-        model.refiner.denoise(batch, history, mean, latents, noised, torch.full_like(scale, level))
+        model.refiner.denoise(batch, history, gaussian, latents, noised, torch.full_like(scale, level))
     skip = (scale**2 / (scale**2 + 1.0))[:, None]
     for positions, wanted in zip(seen, (noised, mean + skip * (noised - mean), mean), strict=True):
         torch.testing.assert_close(positions, wanted.detach(), atol=1e-5, rtol=0)

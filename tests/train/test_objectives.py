@@ -20,11 +20,11 @@ NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 ATOMS = electrolyte(1, 4, 2)
 
 
-def model(*, refined: bool) -> CoarseGrainedModel:
+def model(*, refined: bool, prior: str = "independent") -> CoarseGrainedModel:
     settings = ModelSettings(
         lag_time=1.0,
         dynamics=DynamicsSettings(network=NETWORK, cutoff=6.0),
-        refiner=RefinerSettings(network=NETWORK, cutoff=6.0) if refined else None,
+        refiner=RefinerSettings(network=NETWORK, cutoff=6.0, prior=prior) if refined else None,
     )
     return random_model(settings, [ATOMS], MAPPING)
 
@@ -154,16 +154,16 @@ def test_balance_adds_the_missing_weight_of_rare_beads_to_the_loss():
     torch.testing.assert_close(compute_losses(trained, given, 1.0, generator()).balance, expected)
 
 
-def test_denoiser_that_gives_back_the_clean_positions_has_no_loss():
-    """The regression target and the denoiser's output use one and the same preconditioning."""
-    trained = model(refined=True)
+@pytest.mark.parametrize("prior", ["independent", "gaussian"])
+def test_denoiser_that_gives_back_the_clean_positions_has_no_loss(prior):
+    """The regression target and the denoiser's output use one and the same prior and scale."""
+    trained = model(refined=True, prior=prior)
     given = window(trained)
     clean = given.history[:, -1] + given.displacement
     refiner = trained.refiner
 
-    def perfect(batch, _history, mean, _latents, positions, noise_level):
-        skip, out = refiner.preconditioning(batch, noise_level)
-        return (clean - mean - skip * (positions - mean)) / out
+    def perfect(batch, _history, _gaussian, _latents, _positions, noise_level, expected):
+        return (clean - expected) / refiner.output_scale(batch, noise_level)
 
     before = compute_losses(trained, given, 0.5, generator()).score
     refiner.forward = perfect
@@ -183,10 +183,10 @@ def test_untrained_correction_leaves_the_exact_denoiser_of_a_gaussian(level):
     graph = build_graph(given.history[:, -1], given.batch, 6.0)
     with torch.no_grad():
         gaussian, latents = trained.dynamics(given.batch, given.history, graph)
-    mean = given.history[:, -1] + gaussian.mean
+    mean = given.history[:, -1] + refiner.normalization.reference * gaussian.mean
     noised = (mean + level * torch.randn(mean.shape, generator=generator())).requires_grad_(True)
     levels = torch.full((len(mean),), level)
-    denoised = refiner.denoise(given.batch, given.history, mean, latents, noised, levels)
+    denoised = refiner.denoise(given.batch, given.history, gaussian, latents, noised, levels)
     spread = torch.tensor(trained.scales.displacement)[given.batch.bead_class][:, None]
     density = torch.distributions.Normal(mean, (spread.square() + level**2).sqrt())
     (score,) = torch.autograd.grad(density.log_prob(noised).sum(), noised)
@@ -194,8 +194,34 @@ def test_untrained_correction_leaves_the_exact_denoiser_of_a_gaussian(level):
     torch.testing.assert_close((denoised - noised) / level**2, score, atol=5e-6 / level**2, rtol=1e-4)
 
 
-def test_refiner_does_not_move_the_dynamics_network():
-    trained = model(refined=True)
+@pytest.mark.parametrize("level", [0.1, 1.0, 4.0])
+def test_untrained_correction_of_the_gaussian_prior_leaves_the_exact_denoiser_of_the_dynamics_network(level):
+    """With F = 0 the score is that of the Gaussian with noise of variance level^2 on every coordinate."""
+    trained = model(refined=True, prior="gaussian")
+    refiner = trained.refiner
+    torch.nn.init.zeros_(refiner.readout.weight)
+    given = window(trained)
+    graph = build_graph(given.history[:, -1], given.batch, 6.0)
+    with torch.no_grad():
+        gaussian, latents = trained.dynamics(given.batch, given.history, graph)
+    assert not gaussian.is_independent
+    reference = refiner.normalization.reference
+    mean = given.history[:, -1] + reference * gaussian.mean
+    noised = mean + level * torch.randn(mean.shape, generator=generator())
+    levels = torch.full((len(mean),), level)
+    denoised = refiner.denoise(given.batch, given.history, gaussian, latents, noised, levels)
+    precision = torch.block_diag(
+        *(m[: 3 * n, : 3 * n] for m, n in zip(gaussian.dense_precision(), gaussian.sizes, strict=True))
+    )
+    covariance = reference**2 * torch.linalg.inv(precision) + level**2 * torch.eye(len(precision))
+    score = -torch.linalg.solve(covariance, (noised - mean).double().ravel()).view(-1, 3)
+    # Positions of order 10 in float32, divided by level^2; conjugate gradients to 1e-4.
+    torch.testing.assert_close(((denoised - noised) / level**2).double(), score, atol=1e-5 / level**2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("prior", ["independent", "gaussian"])
+def test_refiner_does_not_move_the_dynamics_network(prior):
+    trained = model(refined=True, prior=prior)
     compute_losses(trained, window(trained), 0.5, generator()).score.backward()
     assert all(p.grad is None or not p.grad.any() for p in trained.dynamics.parameters())
     assert any(p.grad is not None and p.grad.any() for p in trained.refiner.parameters())
