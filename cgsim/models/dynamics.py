@@ -20,6 +20,7 @@ from cgsim.typing import Float, Tensor
 
 SOFTPLUS_ONE = math.log(math.e - 1.0)  # softplus of this is 1
 PAIR_BIAS = -1.0  # softplus(-1) = 0.31: neighbours start weakly coupled
+SMOOTH_BIAS = -2.0  # added to it at the start of training where B is squared; softplus(-3) = 0.05
 
 
 class DynamicsSettings(EdgeSettings):
@@ -29,7 +30,8 @@ class DynamicsSettings(EdgeSettings):
         network: its message-passing body.
         target: what the mean describes: the ``displacement`` x(t+1) - x(t), or the ``acceleration``
             x(t+1) - 2 x(t) + x(t-1) of the published model, which continues the last displacement.
-        noise: ``independent`` beads (published) or correlated neighbours (``pair``).
+        noise: ``independent`` beads (published), correlated neighbours (``pair``), or correlated neighbours whose
+            variance falls faster from soft modes to stiff ones (``smooth``); see :mod:`cgsim.models.gaussian`.
         free_centre: the network moves no system as a whole; the centre of mass of one without a cell is drawn by
             itself, as a free Brownian particle with a diffusivity inverse to its mass, measured on the training data.
             For molecules in implicit solvent: forces within cancel, and a uniform friction has no memory.
@@ -38,7 +40,7 @@ class DynamicsSettings(EdgeSettings):
 
     network: NetworkSettings = NetworkSettings()
     target: Literal["displacement", "acceleration"] = "displacement"
-    noise: Literal["pair", "independent"] = "pair"
+    noise: Literal["pair", "smooth", "independent"] = "pair"
     free_centre: bool = False
     std_floor: float = Field(default=0.02, ge=0)
 
@@ -61,11 +63,12 @@ class DynamicsNetwork(nn.Module):
         self.mean_readout = nn.Linear(network.n_vectors, 1, bias=False)
         nn.init.zeros_(self.mean_readout.weight)
         self.std_readout = zero_last_layer(mlp(network.latent, 1, latent=network.latent, n_hidden=1, norm=False))
-        if settings.noise == "pair":
+        self.alpha = 2 if settings.noise == "smooth" else 1
+        if settings.noise != "independent":
             self.pair_radial = RadialBasis(network.n_radial, radial_range)
             pair_size = 2 * network.latent + network.n_radial + 2
             readout = mlp(pair_size, 2, latent=network.latent, n_hidden=1, norm=False)
-            self.pair_readout = zero_last_layer(readout)
+            self.pair_readout = zero_last_layer(readout, bias=SMOOTH_BIAS if self.alpha == 2 else 0.0)
 
     def graph(self, batch: BeadBatch, history: Float[Tensor, "beads history 3"]) -> Graph:
         """The edges of the present."""
@@ -94,23 +97,27 @@ class DynamicsNetwork(nn.Module):
             mean = mean - batch.centre_of_mass(mean)
         if self.settings.target == "acceleration":
             mean = mean + history[:, -1] - history[:, -2]
+        mean = batch.remove_drift(mean)
         std = F.softplus(self.std_readout(latents.scalars) + SOFTPLUS_ONE) * scale + self.settings.std_floor
         reference = self.normalization.reference
         precision = (reference / std[:, 0]).square()
         pairs = self._pairs(latents, graph, vectors, is_bond, scale[:, 0] / reference)
-        return GaussianDisplacement(mean / reference, precision, pairs, batch.sizes), latents
+        gaussian = GaussianDisplacement(mean / reference, precision, pairs, batch.sizes, batch.held_mass, self.alpha)
+        return gaussian, latents
 
     def _pairs(self, latents: Latents, graph: Graph, vectors: Tensor, is_bond: Tensor, scale: Tensor) -> PairPrecision:
-        chosen = graph.undirected if self.settings.noise == "pair" else graph.undirected[:0]
+        is_coupled = self.settings.noise != "independent"
+        chosen = graph.undirected if is_coupled else graph.undirected[:0]
         pair_index, vectors = graph.edge_index[:, chosen], vectors[chosen]
         lengths = safe_norm(vectors)
         directions = vectors / lengths[:, None]
-        if self.settings.noise != "pair":
+        if not is_coupled:
             return PairPrecision(pair_index, directions, lengths, lengths)
+        unit = scale ** (1.0 / self.alpha)  # B is an inverse variance, or the root of one
         how = self.body.execution
         largest = how.largest_block(vectors.device, gradients=torch.is_grad_enabled()) or len(lengths) + 1
         parts = [
-            _couple(how, self.pair_readout, self.pair_radial, latents.scalars, *ends.unbind(), length, bonded, scale)
+            _couple(how, self.pair_readout, self.pair_radial, latents.scalars, *ends.unbind(), length, bonded, unit)
             for ends, length, bonded in zip(
                 torch.split(pair_index, largest, dim=1),
                 torch.split(lengths, largest),

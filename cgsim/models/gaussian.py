@@ -2,16 +2,19 @@ r"""Gaussian displacements of all beads of a system, independent or correlated.
 
 Independent displacements lose the correlation between neighbours within one step: for bonded beads it is 0.3 to 0.7 at
 useful lag times, so chains diffuse too slowly as a whole and their bonds become too wide. A Gaussian Markov random
-field puts it back: with non-negative pair weights the precision matrix
+field puts it back: with non-negative pair weights the matrix
 
-    Lambda = diag(lambda_i I_3) + sum over pairs (e_i - e_j)(e_i - e_j)^T (x) P_ij,
+    B = diag(kappa_i I_3) + sum over pairs (e_i - e_j)(e_i - e_j)^T (x) P_ij,
     P_ij = a_ij u u^T + b_ij (I_3 - u u^T),    u = unit vector of the pair,
 
 is positive definite by construction, sparse on the graph, and rotates with the configuration (Rue & Held, Gaussian
-Markov Random Fields, 2005, ch. 2).
+Markov Random Fields, 2005, ch. 2). The precision is Lambda = B^alpha: with alpha = 1 a bead depends on its neighbours
+alone; with alpha = 2 the variance falls faster from soft modes to stiff ones, as in a Matern field of higher smoothness
+(Lindgren, Rue & Lindstroem, J. R. Stat. Soc. B 73, 423, 2011, sec. 2.2).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +48,7 @@ class PairPrecision:
         return across * identity + (self.along.pow(power)[:, None, None] - across) * outer
 
     def apply(self, vectors: Float[Tensor, "beads 3"]) -> Float[Tensor, "beads 3"]:
-        """Pair part of Lambda times a vector, without the matrix."""
+        """Pair part of B times a vector, without the matrix."""
         i, j = self.pair_index
         difference = vectors[i] - vectors[j]
         along = (difference * self.directions).sum(-1, keepdim=True) * self.directions
@@ -59,15 +62,20 @@ class GaussianDisplacement:
 
     Attributes:
         mean: [beads, 3], dimensionless, as everything here.
-        precision: [beads], lambda_i, 1 / variance of a bead that no pair holds.
-        pairs: pair part of the precision; empty for independent beads.
+        precision: [beads], kappa_i^alpha, 1 / variance of a bead that no pair holds.
+        pairs: pair part of B; empty for independent beads.
         sizes: beads of each system.
+        held: [beads], share of the bead in the mass of its system where that cannot move as a whole, else zero;
+            ``mean`` has no drift there.
+        alpha: 1 or 2.
     """
 
     mean: Float[Tensor, "beads 3"]
     precision: Float[Tensor, " beads"]
     pairs: PairPrecision
     sizes: tuple[int, ...]
+    held: Float[Tensor, " beads"]
+    alpha: int = 1
 
     @property
     def is_independent(self) -> bool:
@@ -75,27 +83,47 @@ class GaussianDisplacement:
         return self.pairs.pair_index.shape[1] == 0
 
     def log_prob(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, " graphs"]:
-        """Joint log density of each system, from the Cholesky factor of its precision."""
+        """Joint log density of each system, from the Cholesky factor of B.
+
+        Where the centre of mass is held it is the density of displacements that leave it where it is,
+        ``p(x) / p(centre = 0)``: a free box as a whole would else be part of the motion of every bead, which draws lose
+        again with their drift.
+        """
         residual = displacements - self.mean
         graph = self._graph_index()
         zeros = self.precision.new_zeros(len(self.sizes))
-        quadratic = self.precision * residual.square().sum(-1) + (self.pairs.apply(residual) * residual).sum(-1)
-        quadratic = zeros.index_add(0, graph, quadratic)
+        half = self._apply(residual)
+        quadratic = zeros.index_add(0, graph, (half * (half if self.alpha == 2 else residual)).sum(-1))
         n = torch.tensor(self.sizes, dtype=quadratic.dtype, device=quadratic.device)
+        is_held = zeros.index_add(0, graph, self.held) > 0.5
         if self.is_independent:
             log_det = zeros.index_add(0, graph, 3.0 * self.precision.log())
+            centre = zeros.index_add(0, graph, self.held.square() / self.precision)
+            log_det = log_det + 3.0 * torch.where(is_held, centre, 1.0).log()
         else:
-            diagonal = torch.diagonal(self._cholesky(), dim1=-2, dim2=-1)
-            log_det = 2.0 * diagonal.log().sum(-1).to(quadratic.dtype)
-        return 0.5 * (log_det - quadratic - 3.0 * n * math.log(2.0 * math.pi))
+            factor = self._cholesky()
+            centre = self._centre_covariance(factor) + torch.diag_embed(
+                (~is_held).to(factor.dtype)[:, None].expand(-1, 3)
+            )
+            log_det = 2.0 * self.alpha * torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
+            log_det = (log_det + centre.logdet()).to(n.dtype)
+        n_free = n - is_held.to(n.dtype)
+        return 0.5 * (log_det - quadratic - 3.0 * n_free * math.log(2.0 * math.pi))
 
     def conditional_log_prob(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, " beads"]:
         """Log density of each bead given all others; in a Markov field it needs its own 3 x 3 block only."""
         i, j = self.pairs.pair_index
         blocks = self.pairs.blocks()
-        own = torch.diag_embed(self.precision[:, None].expand(-1, 3)).index_add(0, i, blocks).index_add(0, j, blocks)
+        own = torch.diag_embed(self._kappa[:, None].expand(-1, 3)).index_add(0, i, blocks).index_add(0, j, blocks)
         residual = displacements - self.mean
-        force = self.precision[:, None] * residual + self.pairs.apply(residual)
+        force = self._apply(residual)
+        if self.alpha == 2:
+            # Two images of one pair are one block of B.
+            ends, which = torch.unique(self.pairs.pair_index, dim=1, return_inverse=True)
+            blocks = blocks.new_zeros(ends.shape[1], 3, 3).index_add(0, which, blocks)
+            squares = blocks @ blocks
+            own = (own @ own).index_add(0, ends[0], squares).index_add(0, ends[1], squares)
+            force = self._apply(force)
         factor = torch.linalg.cholesky(own)
         half = torch.linalg.solve_triangular(factor, force[..., None], upper=False).squeeze(-1)
         log_det = 2.0 * torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
@@ -107,13 +135,18 @@ class GaussianDisplacement:
         if self.is_independent:
             return self.mean + self._normal(self.mean.shape, generator) * self.precision.rsqrt()[:, None]
         if max(self.sizes) > LARGEST_DENSE_SYSTEM:
-            return self.mean + self._sample_by_perturbation(generator)
+            return self.mean + self._sample_by_solving(generator)
         factor = self._cholesky()
         noise = self._normal(self.mean.shape, generator).to(factor.dtype)
         padded = factor.new_zeros(len(self.sizes), factor.shape[-1] // 3, 3)
         graph, place = self._graph_index(), self._place_in_graph()
         padded[graph, place] = noise
-        drawn: Tensor = torch.linalg.solve_triangular(factor.mT, padded.flatten(1)[..., None], upper=True)
+        column = padded.flatten(1)[..., None]
+        drawn: Tensor = (
+            torch.cholesky_solve(column, factor)
+            if self.alpha == 2
+            else torch.linalg.solve_triangular(factor.mT, column, upper=True)
+        )
         return self.mean + drawn[..., 0].view_as(padded)[graph, place].to(self.mean.dtype)
 
     def posterior_mean(
@@ -128,32 +161,57 @@ class GaussianDisplacement:
         confidence = noise_level.pow(-2)
         if self.is_independent:
             return self.mean + (confidence / (self.precision + confidence))[:, None] * (noised - self.mean)
-        return self.mean + self._solve(confidence[:, None] * (noised - self.mean), confidence)
+
+        def apply(vectors: Tensor) -> Tensor:
+            image = self._apply(vectors)
+            return (self._apply(image) if self.alpha == 2 else image) + confidence[:, None] * vectors
+
+        diagonal = self._diagonal**self.alpha + confidence
+        away = noised - self.mean
+        return self.mean + self._solve(apply, diagonal[:, None], confidence[:, None] * away)
 
     def detach(self) -> "GaussianDisplacement":
         """The same without gradients."""
         pairs = PairPrecision(*(part.detach() for part in vars(self.pairs).values()))
-        return GaussianDisplacement(self.mean.detach(), self.precision.detach(), pairs, self.sizes)
+        return GaussianDisplacement(
+            self.mean.detach(), self.precision.detach(), pairs, self.sizes, self.held, self.alpha
+        )
 
-    def _sample_by_perturbation(self, generator: torch.Generator) -> Tensor:
-        """Perturb and solve: Lambda x = b with b ~ N(0, Lambda) has x ~ N(0, Lambda^-1) (Papandreou & Yuille 2010)."""
+    def _sample_by_solving(self, generator: torch.Generator) -> Tensor:
+        """Solve B x = b: b ~ N(0, I) gives N(0, B^-2), b ~ N(0, B) gives N(0, B^-1) (Papandreou & Yuille 2010)."""
+        noise = self._normal(self.mean.shape, generator)
+        if self.alpha == 1:
+            i, j = self.pairs.pair_index
+            kicks = self._normal((len(i), 3), generator)
+            kicks = torch.einsum("pxy,py->px", self.pairs.blocks(0.5), kicks)
+            noise = (self._kappa.sqrt()[:, None] * noise).index_add(0, i, kicks).index_add(0, j, -kicks)
+        return self._solve(self._apply, self._diagonal[:, None], noise)
+
+    @property
+    def _kappa(self) -> Float[Tensor, " beads"]:
+        return self.precision.sqrt() if self.alpha == 2 else self.precision
+
+    @property
+    def _diagonal(self) -> Float[Tensor, " beads"]:
+        """Mean of the three diagonal elements of B of each bead."""
         i, j = self.pairs.pair_index
-        own = self.precision.sqrt()[:, None] * self._normal(self.mean.shape, generator)
-        kicks = self._normal((len(i), 3), generator)
-        kicks = torch.einsum("pxy,py->px", self.pairs.blocks(0.5), kicks)
-        return self._solve(own.index_add(0, i, kicks).index_add(0, j, -kicks))
-
-    def _solve(self, target: Tensor, added: Tensor | float = 0.0, tolerance: float = 1e-4) -> Tensor:
-        """Solve (Lambda + diag(added)) x = target by conjugate gradients, each system at its own pace.
-
-        A system that has converged stands still, so that it gets the same x whatever else is in the batch.
-        """
-        i, j = self.pairs.pair_index
-        own = self.precision + added
         weight = (self.pairs.along + 2.0 * self.pairs.across) / 3.0
-        diagonal = (own.index_add(0, i, weight).index_add(0, j, weight))[:, None]
+        return self._kappa.index_add(0, i, weight).index_add(0, j, weight)
+
+    def _apply(self, vectors: Tensor) -> Float[Tensor, "beads 3"]:
+        """B times a vector."""
+        return self._kappa[:, None] * vectors + self.pairs.apply(vectors)
+
+    def _solve(
+        self, apply: Callable[[Tensor], Tensor], diagonal: Tensor, target: Tensor, tolerance: float = 1e-4
+    ) -> Float[Tensor, "beads 3"]:
+        """Solve A x = target by conjugate gradients, A given by what it does and about its diagonal.
+
+        Each system goes at its own pace: one that has converged stands still, so that it gets the same x whatever else
+        is in the batch.
+        """
         graph = self._graph_index()
-        zeros = own.new_zeros(len(self.sizes))
+        zeros = self.precision.new_zeros(len(self.sizes))
 
         def dot(one: Tensor, other: Tensor) -> Tensor:
             return zeros.index_add(0, graph, (one * other).sum(-1))
@@ -167,7 +225,7 @@ class GaussianDisplacement:
             moving = overlap > stop
             if not bool(moving.any()):
                 break
-            image = own[:, None] * direction + self.pairs.apply(direction)
+            image = apply(direction)
             step = torch.where(moving, overlap / dot(direction, image), zeros)[graph, None]
             x = x + step * direction
             residual = residual - step * image
@@ -179,6 +237,11 @@ class GaussianDisplacement:
 
     def dense_precision(self) -> Float[Tensor, "graphs coordinates coordinates"]:
         """Lambda of each system in double precision; systems smaller than the largest are padded with the identity."""
+        root = self._dense()
+        return root @ root if self.alpha == 2 else root
+
+    def _dense(self) -> Float[Tensor, "graphs coordinates coordinates"]:
+        """B of each system, padded likewise."""
         n_graphs, largest = len(self.sizes), max(self.sizes)
         graph, place = self._graph_index(), self._place_in_graph()
         i, j = self.pairs.pair_index
@@ -188,14 +251,27 @@ class GaussianDisplacement:
         places = torch.cat([row[a] * largest + place[b] for a, b in ends])
         flat = blocks.new_zeros(n_graphs * largest * largest, 9)
         flat = flat.index_add(0, places, torch.cat([blocks, blocks, -blocks, -blocks]))
-        own = blocks.new_ones(n_graphs * largest).index_copy(0, row, self.precision.double())
+        own = blocks.new_ones(n_graphs * largest).index_copy(0, row, self._kappa.double())
         dense = flat.view(n_graphs, largest, largest, 3, 3).transpose(2, 3)
         dense = dense.reshape(n_graphs, 3 * largest, 3 * largest)
         return dense + torch.diag_embed(own.view(n_graphs, largest).repeat_interleave(3, dim=1))
 
     def _cholesky(self) -> Tensor:
-        factor: Tensor = torch.linalg.cholesky(self.dense_precision())
+        factor: Tensor = torch.linalg.cholesky(self._dense())
         return factor
+
+    def _centre_covariance(self, factor: Tensor) -> Float[Tensor, "graphs 3 3"]:
+        """Covariance of the centres of mass that are held, from the Cholesky factor of B; else zero."""
+        shares = factor.new_zeros(len(self.sizes), factor.shape[-1] // 3)
+        shares[self._graph_index(), self._place_in_graph()] = self.held.to(factor.dtype)
+        weights = torch.einsum("gl,xy->glxy", shares, torch.eye(3, dtype=factor.dtype, device=factor.device))
+        weights = weights.flatten(1, 2)
+        half: Tensor = (
+            torch.cholesky_solve(weights, factor)
+            if self.alpha == 2
+            else torch.linalg.solve_triangular(factor, weights, upper=False)
+        )
+        return half.mT @ half
 
     def _graph_index(self) -> Tensor:
         sizes = torch.tensor(self.sizes, device=self.mean.device)

@@ -116,10 +116,10 @@ def halve_edges_at_once(model: nn.Module) -> bool:
     return True
 
 
-def zero_last_layer(readout: nn.Sequential) -> nn.Sequential:
-    """Start a readout at zero, so that training begins at the normalisation itself."""
+def zero_last_layer(readout: nn.Sequential, bias: float = 0.0) -> nn.Sequential:
+    """Start a readout at zero, or another constant, so that training begins at the normalisation itself."""
     last = readout[-1]
     assert isinstance(last, nn.Linear)
     nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    nn.init.constant_(last.bias, bias)
     return readout

@@ -113,7 +113,7 @@ class ScoreNetwork(nn.Module):
         noise_level: Float[Tensor, " beads"],
         expected: Float[Tensor, "beads 3"],
     ) -> Float[Tensor, "beads 3"]:
-        """The network's own output F, dimensionless; see :meth:`denoise`."""
+        """The network's own output F, dimensionless; see :meth:`parts`."""
         seen = expected if self.settings.geometry == "expected" else positions
         graph = build_graph(seen, batch, self.settings.cutoff, self.settings.ion_cutoff)
         present = history[:, -1]
@@ -139,6 +139,22 @@ class ScoreNetwork(nn.Module):
         output: Tensor = self.readout(gated.transpose(1, 2))[..., 0]
         return output
 
+    def parts(
+        self,
+        batch: BeadBatch,
+        history: Float[Tensor, "beads history 3"],
+        gaussian: GaussianDisplacement,
+        latents: Latents,
+        positions: Float[Tensor, "beads 3"],
+        noise_level: Float[Tensor, " beads"],
+    ) -> tuple[Float[Tensor, "beads 3"], Float[Tensor, "beads 1"], Float[Tensor, "beads 3"]]:
+        """The parts p, c_out (lengths) and F (dimensionless); a periodic system as a whole moves by noise alone."""
+        present = history[:, -1]
+        positions = present + batch.remove_drift(positions - present)
+        expected = self.expect(batch, present, gaussian, positions, noise_level)
+        network: Tensor = self(batch, history, gaussian, latents, positions, noise_level, expected)
+        return expected, self.output_scale(batch, noise_level), network
+
     def denoise(
         self,
         batch: BeadBatch,
@@ -149,6 +165,5 @@ class ScoreNetwork(nn.Module):
         noise_level: Float[Tensor, " beads"],
     ) -> Float[Tensor, "beads 3"]:
         """Expected clean positions given noised ones; length."""
-        expected = self.expect(batch, history[:, -1], gaussian, positions, noise_level)
-        network: Tensor = self(batch, history, gaussian, latents, positions, noise_level, expected)
-        return expected + self.output_scale(batch, noise_level) * network
+        expected, scale, network = self.parts(batch, history, gaussian, latents, positions, noise_level)
+        return expected + scale * network

@@ -93,10 +93,8 @@ def compute_losses(
     following = present + window.displacement
     noised = following + levels[:, None] * noise
     detached = type(latents)(latents.scalars.detach(), latents.vectors.detach())
-    known = gaussian.detach()
-    expected = model.refiner.expect(batch, present, known, noised, levels)
-    output = model.refiner(batch, history, known, detached, noised, levels, expected)
-    wanted = (following - expected) / model.refiner.output_scale(batch, levels)
+    expected, scale, output = model.refiner.parts(batch, history, gaussian.detach(), detached, noised, levels)
+    wanted = (following - expected) / scale
     errors = (output - wanted).square().mean(dim=-1)
     weights = class_weights(batch.bead_class, len(model.scales.class_names), class_balance)
     return Losses(likelihood, balance, (weights * errors).sum(), size)

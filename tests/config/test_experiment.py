@@ -81,7 +81,10 @@ def test_single_settings_can_be_changed(config, override, read):
          "model.lag_time: time '15 hours' needs one of the units fs, ps, ns, us, for example '15us'"),
         ("model.history_offsets=[1, 2]", "model: history_offsets must ascend from 0, got [1, 2]"),
         ("model.history_offsets=[0, 2, 2]", "model: history_offsets must ascend from 0, got [0, 2, 2]"),
-        ("model.dynamics.noise=paired", "model.dynamics.noise: Input should be 'pair' or 'independent', got 'paired'"),
+        (
+            "model.dynamics.noise=paired",
+            "model.dynamics.noise: Input should be 'pair', 'smooth' or 'independent', got 'paired'",
+        ),
         ("data.train=[]", "data.train: Tuple should have at least 1 item after validation, not 0, got []"),
         ("model.refiner={smallest_noise: 5, largest_noise: 1}",
          "model.refiner: smallest_noise 5.0 must be below largest_noise 1.0"),

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from cgsim.models import gaussian as module
 from cgsim.models.gaussian import GaussianDisplacement, PairPrecision
 
 
-def random_gaussian(sizes: tuple[int, ...], seed: int, n_pairs: int = 12) -> GaussianDisplacement:
+def random_gaussian(
+    sizes: tuple[int, ...], seed: int, n_pairs: int = 12, alpha: int = 1, held: tuple[bool, ...] = ()
+) -> GaussianDisplacement:
     """Pairs drawn at random inside each system; some of them twice, as two images of one pair would be."""
     rng = np.random.default_rng(seed)
     n = sum(sizes)
@@ -20,8 +23,12 @@ def random_gaussian(sizes: tuple[int, ...], seed: int, n_pairs: int = 12) -> Gau
         chosen = rng.integers(0, size, size=(n_pairs, 2))
         pairs += [sorted(p) for p in (chosen[chosen[:, 0] != chosen[:, 1]] + start).tolist()]
     directions = rng.normal(size=(len(pairs), 3))
+    mean = torch.from_numpy(rng.normal(size=(n, 3)))
+    shares = [m / m.sum() * k for m, k in zip(masses_of(sizes, seed), held or [False] * len(sizes), strict=True)]
+    for part, share in zip(mean.split(sizes), shares, strict=True):
+        part -= share @ part
     return GaussianDisplacement(
-        mean=torch.from_numpy(rng.normal(size=(n, 3))),
+        mean=mean,
         precision=torch.from_numpy(rng.uniform(0.2, 3.0, size=n)),
         pairs=PairPrecision(
             torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T,
@@ -30,13 +37,20 @@ def random_gaussian(sizes: tuple[int, ...], seed: int, n_pairs: int = 12) -> Gau
             torch.from_numpy(rng.uniform(0.0, 4.0, size=len(pairs))),
         ),
         sizes=sizes,
+        held=torch.cat(shares),
+        alpha=alpha,
     )
+
+
+def masses_of(sizes: tuple[int, ...], seed: int) -> list[torch.Tensor]:
+    rng = np.random.default_rng(seed + 1)
+    return [torch.from_numpy(rng.uniform(1.0, 9.0, size=n)) for n in sizes]
 
 
 def explicit_precision(gaussian: GaussianDisplacement) -> torch.Tensor:
     """Lambda of a whole batch, written out from its definition."""
     n = len(gaussian.mean)
-    matrix = torch.diag(gaussian.precision.repeat_interleave(3))
+    matrix = torch.diag(gaussian.precision.pow(1.0 / gaussian.alpha).repeat_interleave(3))
     for k, (i, j) in enumerate(gaussian.pairs.pair_index.T.tolist()):
         u = gaussian.pairs.directions[k][:, None]
         block = gaussian.pairs.along[k] * u @ u.T + gaussian.pairs.across[k] * (torch.eye(3) - u @ u.T)
@@ -44,17 +58,21 @@ def explicit_precision(gaussian: GaussianDisplacement) -> torch.Tensor:
         difference[:, 3 * i : 3 * i + 3] = torch.eye(3)
         difference[:, 3 * j : 3 * j + 3] = -torch.eye(3)
         matrix += difference.T @ block @ difference
-    return matrix
+    return torch.linalg.matrix_power(matrix, gaussian.alpha)
 
 
 SEEDS = {"seed": st.integers(0, 2**32 - 1)}
-BATCHES = {"sizes": st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple), **SEEDS}
+BATCHES = {
+    "sizes": st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple),
+    "alpha": st.sampled_from([1, 2]),
+    **SEEDS,
+}
 
 
 @given(**BATCHES)
 @settings(max_examples=25, deadline=None)
-def test_dense_precision_is_its_definition_and_positive_definite(sizes, seed):
-    gaussian = random_gaussian(sizes, seed)
+def test_dense_precision_is_its_definition_and_positive_definite(sizes, alpha, seed):
+    gaussian = random_gaussian(sizes, seed, alpha=alpha)
     expected, dense = explicit_precision(gaussian), gaussian.dense_precision()
     start, largest = 0, 3 * max(sizes)
     for k, size in enumerate(sizes):
@@ -68,7 +86,7 @@ def test_dense_precision_is_its_definition_and_positive_definite(sizes, seed):
     assert torch.linalg.eigvalsh(dense).min() > min(1.0, float(gaussian.precision.min())) - 1e-9
 
 
-@given(**BATCHES)
+@given(sizes=BATCHES["sizes"], **SEEDS)
 @settings(max_examples=25, deadline=None)
 def test_applying_the_pairs_is_multiplying_with_the_matrix(sizes, seed):
     gaussian = random_gaussian(sizes, seed)
@@ -88,8 +106,8 @@ def test_powers_of_the_blocks_are_matrix_powers(power, seed):
 
 @given(**BATCHES)
 @settings(max_examples=25, deadline=None)
-def test_log_density_is_that_of_the_dense_normal(sizes, seed):
-    gaussian = random_gaussian(sizes, seed)
+def test_log_density_is_that_of_the_dense_normal(sizes, alpha, seed):
+    gaussian = random_gaussian(sizes, seed, alpha=alpha)
     x = torch.from_numpy(np.random.default_rng(seed).normal(size=(sum(sizes), 3)))
     matrix = explicit_precision(gaussian)
     start = 0
@@ -101,10 +119,33 @@ def test_log_density_is_that_of_the_dense_normal(sizes, seed):
         start += size
 
 
+@given(n_pairs=st.sampled_from([0, 12]), **BATCHES)
+@settings(max_examples=25, deadline=None)
+def test_density_of_systems_that_do_not_move_as_a_whole_is_that_given_their_centre_of_mass(n_pairs, sizes, alpha, seed):
+    gaussian = random_gaussian((1, *sizes), seed, n_pairs, alpha, held=(False, *(True for _ in sizes)))
+    x = torch.from_numpy(np.random.default_rng(seed).normal(size=(1 + sum(sizes), 3)))
+    for part, share in zip(x.split(gaussian.sizes), gaussian.held.split(gaussian.sizes), strict=True):
+        part -= share @ part
+    matrix = explicit_precision(gaussian)
+    start = 0
+    for size, found in zip(gaussian.sizes, gaussian.log_prob(x), strict=True):
+        own = slice(start, start + size)
+        flat = slice(3 * start, 3 * (start + size))
+        normal = torch.distributions.MultivariateNormal(gaussian.mean[own].ravel(), precision_matrix=matrix[flat, flat])
+        expected = normal.log_prob(x[own].ravel())
+        if start > 0:
+            centre = torch.kron(gaussian.held[own][None, :], torch.eye(3, dtype=torch.float64))
+            covariance = centre @ torch.linalg.inv(matrix[flat, flat]) @ centre.T
+            at_rest = torch.distributions.MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance)
+            expected = expected - at_rest.log_prob(torch.zeros(3, dtype=torch.float64))
+        torch.testing.assert_close(found, expected)
+        start += size
+
+
 @given(**BATCHES)
 @settings(max_examples=25, deadline=None)
-def test_conditional_density_is_that_of_the_dense_normal_given_all_other_beads(sizes, seed):
-    gaussian = random_gaussian(sizes, seed)
+def test_conditional_density_is_that_of_the_dense_normal_given_all_other_beads(sizes, alpha, seed):
+    gaussian = random_gaussian(sizes, seed, alpha=alpha)
     x = torch.from_numpy(np.random.default_rng(seed).normal(size=(sum(sizes), 3)))
     covariance = torch.linalg.inv(explicit_precision(gaussian))
     found = gaussian.conditional_log_prob(x)
@@ -124,7 +165,7 @@ def test_independent_beads_are_a_product_of_normals():
     coupled = random_gaussian((3, 4), seed=0)
     pairs = coupled.pairs
     no_pairs = PairPrecision(pairs.pair_index[:, :0], pairs.directions[:0], pairs.along[:0], pairs.across[:0])
-    gaussian = GaussianDisplacement(coupled.mean, coupled.precision, no_pairs, coupled.sizes)
+    gaussian = replace(coupled, pairs=no_pairs)
     assert gaussian.is_independent
     assert not coupled.is_independent
     x = torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -138,7 +179,7 @@ def test_pairs_of_no_weight_leave_beads_independent():
     coupled = random_gaussian((5,), seed=0)
     nothing = torch.zeros_like(coupled.pairs.along)
     pairs = PairPrecision(coupled.pairs.pair_index, coupled.pairs.directions, nothing, nothing)
-    gaussian = GaussianDisplacement(coupled.mean, coupled.precision, pairs, coupled.sizes)
+    gaussian = replace(coupled, pairs=pairs)
     x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     normal = torch.distributions.Normal(gaussian.mean, gaussian.precision.rsqrt()[:, None])
     torch.testing.assert_close(gaussian.log_prob(x).sum(), normal.log_prob(x).sum())
@@ -154,18 +195,26 @@ def draws(gaussian: GaussianDisplacement, n: int, seed: int) -> torch.Tensor:
         gaussian.pairs.along.repeat(n),
         gaussian.pairs.across.repeat(n),
     )
-    copies = GaussianDisplacement(gaussian.mean.repeat(n, 1), gaussian.precision.repeat(n), pairs, gaussian.sizes * n)
+    copies = GaussianDisplacement(
+        gaussian.mean.repeat(n, 1),
+        gaussian.precision.repeat(n),
+        pairs,
+        gaussian.sizes * n,
+        gaussian.held.repeat(n),
+        gaussian.alpha,
+    )
     return copies.sample(torch.Generator().manual_seed(seed)).view(n, n_beads, 3)
 
 
-@pytest.mark.parametrize("path", ["independent", "cholesky", "perturb and solve"])
-def test_samples_have_the_mean_and_covariance_of_the_density(path, monkeypatch):
-    if path == "perturb and solve":
+@pytest.mark.parametrize("alpha", [1, 2])
+@pytest.mark.parametrize("path", ["independent", "cholesky", "solve"])
+def test_samples_have_the_mean_and_covariance_of_the_density(path, alpha, monkeypatch):
+    if path == "solve":
         monkeypatch.setattr(module, "LARGEST_DENSE_SYSTEM", 0)
         monkeypatch.setattr(GaussianDisplacement, "_cholesky", None)
     if path == "cholesky":
-        monkeypatch.setattr(GaussianDisplacement, "_sample_by_perturbation", None)
-    gaussian = random_gaussian((4, 2), seed=3, n_pairs=0 if path == "independent" else 5)
+        monkeypatch.setattr(GaussianDisplacement, "_sample_by_solving", None)
+    gaussian = random_gaussian((4, 2), seed=3, n_pairs=0 if path == "independent" else 5, alpha=alpha)
     n = 20_000
     samples = draws(gaussian, n, seed=1).flatten(1)
     covariance = torch.linalg.inv(explicit_precision(gaussian))
@@ -182,7 +231,7 @@ def test_samples_have_the_mean_and_covariance_of_the_density(path, monkeypatch):
 def test_perturbation_solves_large_systems_as_exactly_as_cholesky():
     # Same equations, so same residual: Lambda x must equal the perturbed right-hand side to the solver's tolerance.
     gaussian = random_gaussian((60,), seed=5, n_pairs=300)
-    x = gaussian._sample_by_perturbation(torch.Generator().manual_seed(0))
+    x = gaussian._sample_by_solving(torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(0)
     i, j = gaussian.pairs.pair_index
     own = gaussian.precision.sqrt()[:, None] * torch.randn(x.shape, generator=generator, dtype=torch.float64)
@@ -203,9 +252,9 @@ def test_batch_of_two_draws_each_system_with_its_own_covariance():
     assert correlation.abs().max() < 4.5 / math.sqrt(20_000)
 
 
-@pytest.mark.parametrize("n_pairs", [0, 12])
-def test_posterior_mean_is_bayes_rule_with_the_explicit_matrices(n_pairs):
-    gaussian = random_gaussian((5, 1, 3), seed=4, n_pairs=n_pairs)
+@pytest.mark.parametrize(("n_pairs", "alpha"), [(0, 1), (12, 1), (0, 2), (12, 2)])
+def test_posterior_mean_is_bayes_rule_with_the_explicit_matrices(n_pairs, alpha):
+    gaussian = random_gaussian((5, 1, 3), seed=4, n_pairs=n_pairs, alpha=alpha)
     rng = np.random.default_rng(0)
     noised = torch.from_numpy(rng.normal(scale=2.0, size=(9, 3)))
     level = torch.from_numpy(rng.uniform(0.05, 5.0, size=9))
@@ -233,7 +282,11 @@ def test_posterior_mean_of_a_system_does_not_depend_on_what_else_is_in_the_batch
         torch.cat([alone.pairs.across, 50.0 * stiff.pairs.across]),
     )
     together = GaussianDisplacement(
-        torch.cat([alone.mean, stiff.mean]), torch.cat([alone.precision, stiff.precision]), pairs, (6, 9)
+        torch.cat([alone.mean, stiff.mean]),
+        torch.cat([alone.precision, stiff.precision]),
+        pairs,
+        (6, 9),
+        torch.cat([alone.held, stiff.held]),
     )
     noised = torch.randn(15, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     level = torch.full((15,), 2.0, dtype=torch.float64)
@@ -247,13 +300,14 @@ def test_no_noise_to_remove_is_a_solution_too():
     torch.testing.assert_close(gaussian.posterior_mean(gaussian.mean, level), gaussian.mean)
 
 
-def test_gradient_reaches_mean_precision_and_pairs():
-    gaussian = random_gaussian((4,), seed=2)
+@pytest.mark.parametrize(("alpha", "held"), [(1, (False,)), (2, (False,)), (1, (True,)), (2, (True,))])
+def test_gradient_reaches_mean_precision_and_pairs(alpha, held):
+    gaussian = random_gaussian((4,), seed=2, alpha=alpha, held=held)
     leaves = [gaussian.mean, gaussian.precision, gaussian.pairs.along, gaussian.pairs.across]
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
     def log_prob(mean, precision, along, across):
         pairs = PairPrecision(gaussian.pairs.pair_index, gaussian.pairs.directions, along, across)
-        return GaussianDisplacement(mean, precision, pairs, (4,)).log_prob(x)
+        return replace(gaussian, mean=mean, precision=precision, pairs=pairs).log_prob(x)
 
     assert torch.autograd.gradcheck(log_prob, [leaf.clone().requires_grad_(True) for leaf in leaves])

@@ -125,7 +125,12 @@ def rotated(batch: BeadBatch, rotation: torch.Tensor) -> BeadBatch:
 @pytest.mark.parametrize("target", ["displacement", "acceleration"])
 @pytest.mark.parametrize(
     ("noise", "geometry", "prior"),
-    [("pair", "expected", "gaussian"), ("independent", "noised", "independent"), ("independent", "noised", "gaussian")],
+    [
+        ("pair", "expected", "gaussian"),
+        ("smooth", "expected", "gaussian"),
+        ("independent", "noised", "independent"),
+        ("independent", "noised", "gaussian"),
+    ],
 )
 def test_equivariant_network_turns_with_the_world_and_its_scalars_do_not(noise, geometry, prior, target):
     model = model_with("equivariant", noise, target, geometry=geometry, prior=prior)
@@ -174,7 +179,7 @@ def test_plain_network_does_see_directions():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("noise", ["pair", "independent"])
+@pytest.mark.parametrize("noise", ["pair", "smooth", "independent"])
 def test_every_bead_keeps_at_least_the_smallest_standard_deviation(kind, noise):
     model = model_with(kind, noise)
     history = torch.cat(histories(model, [0]))
@@ -192,7 +197,8 @@ def test_acceleration_target_continues_the_last_displacement():
     reference = displacement.dynamics.normalization.reference
     first, _, _ = run(displacement, batch_with(displacement, [0]), history, following(history))
     second, _, _ = run(acceleration, batch_with(acceleration, [0]), history, following(history))
-    assert_close(second.mean * reference, first.mean * reference + history[:, -1] - history[:, -2])
+    continued = batch_with(displacement, [0]).remove_drift(history[:, -1] - history[:, -2])
+    assert_close(second.mean * reference, first.mean * reference + continued)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -234,6 +240,7 @@ def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at
     (history,) = histories(model, [0])
     gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
     mean, noised = history[:, -1] + model.refiner.normalization.reference * gaussian.mean, following(history)
+    noised = history[:, -1] + batch.remove_drift(noised - history[:, -1])
 
     def watched(positions, *arguments):
         seen.append(positions)

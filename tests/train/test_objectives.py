@@ -184,7 +184,8 @@ def test_untrained_correction_leaves_the_exact_denoiser_of_a_gaussian(level):
     with torch.no_grad():
         gaussian, latents = trained.dynamics(given.batch, given.history, graph)
     mean = given.history[:, -1] + refiner.normalization.reference * gaussian.mean
-    noised = (mean + level * torch.randn(mean.shape, generator=generator())).requires_grad_(True)
+    noise = given.batch.remove_drift(torch.randn(mean.shape, generator=generator()))
+    noised = (mean + level * noise).requires_grad_(True)
     levels = torch.full((len(mean),), level)
     denoised = refiner.denoise(given.batch, given.history, gaussian, latents, noised, levels)
     spread = torch.tensor(trained.scales.displacement)[given.batch.bead_class][:, None]
@@ -207,7 +208,7 @@ def test_untrained_correction_of_the_gaussian_prior_leaves_the_exact_denoiser_of
     assert not gaussian.is_independent
     reference = refiner.normalization.reference
     mean = given.history[:, -1] + reference * gaussian.mean
-    noised = mean + level * torch.randn(mean.shape, generator=generator())
+    noised = mean + level * given.batch.remove_drift(torch.randn(mean.shape, generator=generator()))
     levels = torch.full((len(mean),), level)
     denoised = refiner.denoise(given.batch, given.history, gaussian, latents, noised, levels)
     precision = torch.block_diag(
