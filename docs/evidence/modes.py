@@ -2,10 +2,9 @@
 
     python docs/evidence/modes.py MODEL STORE...
 
-Along each eigenvector of the precision matrix MD moves with the variance that the model gives it, if that is right.
-Prints for each store and eighth of the modes, soft to stiff, the mean squared residual of MD over the variance of the
-model; the share of the three softest modes in the variance of a draw; and for each class of beads the mean squared
-residual of MD over the variance of the model.
+Along each eigenvector of the covariance of its draws, drift removed, MD moves with the variance that the model gives
+it, if that is right. Prints for each store and eighth of these modes, soft to stiff, the mean squared residual of MD
+over the variance of the model; the same for each class of beads; and what share of a draw goes with its drift.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.train.source import lag_stride
 from cgsim.trajectory.windows import displacement_window, history_window
 
-N_WINDOWS, N_PARTS, N_SOFT = 16, 8, 3
+N_WINDOWS, N_PARTS = 16, 8
 
 
 @torch.no_grad()
@@ -32,25 +31,30 @@ def compare(model: TrainedModel, path: Path) -> None:
     cell, offsets = trajectory.cell[0], card.model.history_offsets
     system = SystemInputs.of(beads.atoms, beads.mapping, cell, card.vocabulary, card.scales.class_names, str(path))
     batch = make_batch([system], [0], networks.embedding)
-    by_mode, soft, residuals, variances = [], [], [], []
+    by_mode, lost, residuals, variances = [], [], [], []
     for frame in np.linspace(offsets[-1] * stride, trajectory.n_frames - 1 - stride, N_WINDOWS).astype(int):
         history = batch.at_rest(torch.from_numpy(history_window(trajectory, frame, stride, offsets)).float())
         moved = batch.remove_drift(torch.from_numpy(displacement_window(trajectory, frame, stride)).float())
         gaussian, _ = networks.dynamics(batch, history, networks.dynamics.graph(batch, history))
-        precision, vectors = torch.linalg.eigh(gaussian.dense_precision()[0])
+        free = torch.linalg.inv(gaussian.dense_precision()[0])
+        shift = torch.kron(gaussian.held.double()[None, :].expand(len(moved), -1), torch.eye(3, dtype=torch.float64))
+        still = torch.eye(len(shift), dtype=torch.float64) - shift
+        covariance = still @ free @ still.T
+        variance, vectors = torch.linalg.eigh(covariance)
+        variance, vectors = variance[3:].flip(0), vectors[:, 3:].flip(1)  # the first three are the drift, zero
         residual = (moved / networks.dynamics.normalization.reference - gaussian.mean).double().ravel()
-        ratios = (vectors.T @ residual).square() * precision
+        ratios = (vectors.T @ residual).square() / variance
         by_mode.append([float(part.mean()) for part in torch.tensor_split(ratios, N_PARTS)])
-        soft.append(float((1.0 / precision[:N_SOFT]).sum() / (1.0 / precision).sum()))
+        lost.append(1.0 - float(covariance.trace() / free.trace()))
         residuals.append(residual.square().view(-1, 3).mean(dim=-1))
-        variances.append((vectors.square() @ (1.0 / precision)).view(-1, 3).mean(dim=-1))
+        variances.append(covariance.diagonal().view(-1, 3).mean(dim=-1))
     found, expected = torch.stack(residuals).mean(dim=0), torch.stack(variances).mean(dim=0)
     members = {name: batch.bead_class == k for k, name in enumerate(card.scales.class_names)}
     classes = {name: found[own].mean() / expected[own].mean() for name, own in members.items()}
     print(
         f"{path.stem}: modes {' '.join(f'{ratio:.2f}' for ratio in np.mean(by_mode, axis=0))}; "
-        f"three softest {np.mean(soft):.3f} of the variance; "
-        + ", ".join(f"{name} {float(ratio):.2f}" for name, ratio in classes.items()),
+        + ", ".join(f"{name} {float(ratio):.2f}" for name, ratio in classes.items())
+        + f"; {np.mean(lost):.3f} go with the drift",
         flush=True,
     )
 
