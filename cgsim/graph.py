@@ -149,11 +149,6 @@ class BeadBatch:
         moment = moment.index_add(0, self.graph_index, self.masses[:, None] * flat)
         return (moment / self.total_mass[:, None])[self.graph_index].view_as(vectors)
 
-    @property
-    def held_mass(self) -> Float[Tensor, " beads"]:
-        """Share of each bead in the mass of its system, if that is periodic and so does not move as a whole, else 0."""
-        return self.masses / self.total_mass[self.graph_index] * self.is_periodic[self.graph_index]
-
     def _drift(self, displacements: Tensor) -> Tensor:
         periodic = self.is_periodic[self.graph_index].view(-1, *[1] * (displacements.ndim - 1))
         return self.centre_of_mass(displacements) * periodic

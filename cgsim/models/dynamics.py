@@ -102,7 +102,7 @@ class DynamicsNetwork(nn.Module):
         reference = self.normalization.reference
         precision = (reference / std[:, 0]).square()
         pairs = self._pairs(latents, graph, vectors, is_bond, scale[:, 0] / reference)
-        gaussian = GaussianDisplacement(mean / reference, precision, pairs, batch.sizes, batch.held_mass, self.alpha)
+        gaussian = GaussianDisplacement(mean / reference, precision, pairs, batch.sizes, batch.is_periodic, self.alpha)
         return gaussian, latents
 
     def _pairs(self, latents: Latents, graph: Graph, vectors: Tensor, is_bond: Tensor, scale: Tensor) -> PairPrecision:

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 
 import torch
 
-from cgsim.typing import Float, Int, Tensor
+from cgsim.typing import Bool, Float, Int, Tensor
 
 LARGEST_DENSE_SYSTEM = 150  # beads; above it, samples by conjugate gradients are faster than by a Cholesky factor
 
 
 @dataclass(frozen=True)
 class PairPrecision:
-    """Pair part of the precision.
+    """Pair part of B.
 
     Attributes:
         pair_index: [2, pairs], each unordered pair once.
@@ -65,8 +65,7 @@ class GaussianDisplacement:
         precision: [beads], kappa_i^alpha, 1 / variance of a bead that no pair holds.
         pairs: pair part of B; empty for independent beads.
         sizes: beads of each system.
-        held: [beads], share of the bead in the mass of its system where that cannot move as a whole, else zero;
-            ``mean`` has no drift there.
+        is_held: [graphs], whether a system as a whole stays where it is, so that draws are free of drift afterwards.
         alpha: 1 or 2.
     """
 
@@ -74,7 +73,7 @@ class GaussianDisplacement:
     precision: Float[Tensor, " beads"]
     pairs: PairPrecision
     sizes: tuple[int, ...]
-    held: Float[Tensor, " beads"]
+    is_held: Bool[Tensor, " graphs"]
     alpha: int = 1
 
     @property
@@ -85,33 +84,34 @@ class GaussianDisplacement:
     def log_prob(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, " graphs"]:
         """Joint log density of each system, from the Cholesky factor of B.
 
-        Where the centre of mass is held it is the density of displacements that leave it where it is,
-        ``p(x) / p(centre = 0)``: a free box as a whole would else be part of the motion of every bead, which draws lose
-        again with their drift.
+        Of a system that is held as a whole it is the density up to a shift of all beads alike, which is what is left of
+        a draw when its drift is taken out: ``integral p(x + a) da = p(x) exp(b^2 / 2A) (2 pi / A)^(3/2)`` with
+        ``A = 1^T Lambda 1`` and ``b = 1^T Lambda (x - m)``, where the pairs drop out since they leave shifts alone.
         """
         residual = displacements - self.mean
         graph = self._graph_index()
         zeros = self.precision.new_zeros(len(self.sizes))
-        half = self._apply(residual)
-        quadratic = zeros.index_add(0, graph, (half * (half if self.alpha == 2 else residual)).sum(-1))
+        image = self._apply(residual)
+        half = image if self.alpha == 2 else residual
+        quadratic = zeros.index_add(0, graph, (image * half).sum(-1))
+        force = self._kappa[:, None] * half
+        pull = force.new_zeros(len(self.sizes), 3).index_add(0, graph, force)
+        stiffness = zeros.index_add(0, graph, self.precision)
         n = torch.tensor(self.sizes, dtype=quadratic.dtype, device=quadratic.device)
-        is_held = zeros.index_add(0, graph, self.held) > 0.5
         if self.is_independent:
             log_det = zeros.index_add(0, graph, 3.0 * self.precision.log())
-            centre = zeros.index_add(0, graph, self.held.square() / self.precision)
-            log_det = log_det + 3.0 * torch.where(is_held, centre, 1.0).log()
         else:
-            factor = self._cholesky()
-            centre = self._centre_covariance(factor) + torch.diag_embed(
-                (~is_held).to(factor.dtype)[:, None].expand(-1, 3)
-            )
-            log_det = 2.0 * self.alpha * torch.diagonal(factor, dim1=-2, dim2=-1).log().sum(-1)
-            log_det = (log_det + centre.logdet()).to(n.dtype)
-        n_free = n - is_held.to(n.dtype)
-        return 0.5 * (log_det - quadratic - 3.0 * n_free * math.log(2.0 * math.pi))
+            diagonal = torch.diagonal(self._cholesky(), dim1=-2, dim2=-1)
+            log_det = (2.0 * self.alpha * diagonal.log().sum(-1)).to(quadratic.dtype)
+        free = 0.5 * (log_det - quadratic - 3.0 * n * math.log(2.0 * math.pi))
+        shift = 0.5 * (pull.square().sum(-1) / stiffness + 3.0 * (2.0 * math.pi / stiffness).log())
+        return torch.where(self.is_held, free + shift, free)
 
     def conditional_log_prob(self, displacements: Float[Tensor, "beads 3"]) -> Float[Tensor, " beads"]:
-        """Log density of each bead given all others; in a Markov field it needs its own 3 x 3 block only."""
+        """Log density of each bead given all others; in a Markov field it needs its own 3 x 3 block only.
+
+        Whether a system is held as a whole does not matter: all others and the centre of mass would leave no choice.
+        """
         i, j = self.pairs.pair_index
         blocks = self.pairs.blocks()
         own = torch.diag_embed(self._kappa[:, None].expand(-1, 3)).index_add(0, i, blocks).index_add(0, j, blocks)
@@ -174,7 +174,7 @@ class GaussianDisplacement:
         """The same without gradients."""
         pairs = PairPrecision(*(part.detach() for part in vars(self.pairs).values()))
         return GaussianDisplacement(
-            self.mean.detach(), self.precision.detach(), pairs, self.sizes, self.held, self.alpha
+            self.mean.detach(), self.precision.detach(), pairs, self.sizes, self.is_held, self.alpha
         )
 
     def _sample_by_solving(self, generator: torch.Generator) -> Tensor:
@@ -222,7 +222,7 @@ class GaussianDisplacement:
         overlap = dot(residual, preconditioned)
         stop = tolerance**2 * overlap
         for _ in range(10 * max(self.sizes)):
-            moving = overlap > stop
+            moving = ~(overlap <= stop)  # what is not a number stays so, and is seen
             if not bool(moving.any()):
                 break
             image = apply(direction)
@@ -259,19 +259,6 @@ class GaussianDisplacement:
     def _cholesky(self) -> Tensor:
         factor: Tensor = torch.linalg.cholesky(self._dense())
         return factor
-
-    def _centre_covariance(self, factor: Tensor) -> Float[Tensor, "graphs 3 3"]:
-        """Covariance of the centres of mass that are held, from the Cholesky factor of B; else zero."""
-        shares = factor.new_zeros(len(self.sizes), factor.shape[-1] // 3)
-        shares[self._graph_index(), self._place_in_graph()] = self.held.to(factor.dtype)
-        weights = torch.einsum("gl,xy->glxy", shares, torch.eye(3, dtype=factor.dtype, device=factor.device))
-        weights = weights.flatten(1, 2)
-        half: Tensor = (
-            torch.cholesky_solve(weights, factor)
-            if self.alpha == 2
-            else torch.linalg.solve_triangular(factor, weights, upper=False)
-        )
-        return half.mT @ half
 
     def _graph_index(self) -> Tensor:
         sizes = torch.tensor(self.sizes, device=self.mean.device)

@@ -98,7 +98,8 @@ class ScoreNetwork(nn.Module):
         reference: float = self.normalization.reference
         if self.settings.prior == "gaussian":
             noised = (positions - present) / reference
-            return present + reference * gaussian.posterior_mean(noised, noise_level / reference)
+            moved = gaussian.posterior_mean(noised, noise_level / reference)
+            return present + reference * batch.remove_drift(moved)
         mean, s = present + reference * gaussian.mean, self.normalization.displacement(batch.bead_class)
         skip = s.square() / (s.square() + noise_level.square())
         return mean + skip[:, None] * (positions - mean)

@@ -159,7 +159,7 @@ class TrainingModule(L.LightningModule):
         if noise.largest > 0:
             levels = log_spaced(n_graphs, noise.smallest, noise.largest, noise.n_levels, generator, self.device)
             kicks = torch.randn(history.shape, generator=generator, device=self.device)
-            kicks = kicks * levels[batch.graph_index][:, None, None]
+            kicks = batch.remove_drift(kicks * levels[batch.graph_index][:, None, None])
             history, displacement = history + kicks, displacement - kicks[:, -1]
         return Window(batch, history, displacement, sizes)
 

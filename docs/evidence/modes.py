@@ -4,7 +4,8 @@
 
 Along each eigenvector of the covariance of its draws, drift removed, MD moves with the variance that the model gives
 it, if that is right. Prints for each store and eighth of these modes, soft to stiff, the mean squared residual of MD
-over the variance of the model; the same for each class of beads; and what share of a draw goes with its drift.
+over the variance of the model; the same for each class of beads; and what share of a draw goes with its drift. Of an
+ensemble it looks at the first seed.
 """
 
 import argparse
@@ -31,17 +32,19 @@ def compare(model: TrainedModel, path: Path) -> None:
     cell, offsets = trajectory.cell[0], card.model.history_offsets
     system = SystemInputs.of(beads.atoms, beads.mapping, cell, card.vocabulary, card.scales.class_names, str(path))
     batch = make_batch([system], [0], networks.embedding)
+    share = (batch.masses / batch.masses.sum()).double()[None, :] * batch.is_periodic
+    n_still = 3 * int(batch.is_periodic.sum())
     by_mode, lost, residuals, variances = [], [], [], []
     for frame in np.linspace(offsets[-1] * stride, trajectory.n_frames - 1 - stride, N_WINDOWS).astype(int):
         history = batch.at_rest(torch.from_numpy(history_window(trajectory, frame, stride, offsets)).float())
         moved = batch.remove_drift(torch.from_numpy(displacement_window(trajectory, frame, stride)).float())
         gaussian, _ = networks.dynamics(batch, history, networks.dynamics.graph(batch, history))
         free = torch.linalg.inv(gaussian.dense_precision()[0])
-        shift = torch.kron(gaussian.held.double()[None, :].expand(len(moved), -1), torch.eye(3, dtype=torch.float64))
+        shift = torch.kron(share.expand(len(moved), -1), torch.eye(3, dtype=torch.float64))
         still = torch.eye(len(shift), dtype=torch.float64) - shift
         covariance = still @ free @ still.T
         variance, vectors = torch.linalg.eigh(covariance)
-        variance, vectors = variance[3:].flip(0), vectors[:, 3:].flip(1)  # the first three are the drift, zero
+        variance, vectors = variance[n_still:].flip(0), vectors[:, n_still:].flip(1)  # the drift, zero, comes first
         residual = (moved / networks.dynamics.normalization.reference - gaussian.mean).double().ravel()
         ratios = (vectors.T @ residual).square() / variance
         by_mode.append([float(part.mean()) for part in torch.tensor_split(ratios, N_PARTS)])

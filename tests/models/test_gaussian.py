@@ -24,9 +24,6 @@ def random_gaussian(
         pairs += [sorted(p) for p in (chosen[chosen[:, 0] != chosen[:, 1]] + start).tolist()]
     directions = rng.normal(size=(len(pairs), 3))
     mean = torch.from_numpy(rng.normal(size=(n, 3)))
-    shares = [m / m.sum() * k for m, k in zip(masses_of(sizes, seed), held or [False] * len(sizes), strict=True)]
-    for part, share in zip(mean.split(sizes), shares, strict=True):
-        part -= share @ part
     return GaussianDisplacement(
         mean=mean,
         precision=torch.from_numpy(rng.uniform(0.2, 3.0, size=n)),
@@ -37,14 +34,9 @@ def random_gaussian(
             torch.from_numpy(rng.uniform(0.0, 4.0, size=len(pairs))),
         ),
         sizes=sizes,
-        held=torch.cat(shares),
+        is_held=torch.tensor(held or [False] * len(sizes)),
         alpha=alpha,
     )
-
-
-def masses_of(sizes: tuple[int, ...], seed: int) -> list[torch.Tensor]:
-    rng = np.random.default_rng(seed + 1)
-    return [torch.from_numpy(rng.uniform(1.0, 9.0, size=n)) for n in sizes]
 
 
 def explicit_precision(gaussian: GaussianDisplacement) -> torch.Tensor:
@@ -121,25 +113,33 @@ def test_log_density_is_that_of_the_dense_normal(sizes, alpha, seed):
 
 @given(n_pairs=st.sampled_from([0, 12]), **BATCHES)
 @settings(max_examples=25, deadline=None)
-def test_density_of_systems_that_do_not_move_as_a_whole_is_that_given_their_centre_of_mass(n_pairs, sizes, alpha, seed):
+def test_density_of_systems_that_do_not_move_as_a_whole_is_that_of_draws_without_their_drift(
+    n_pairs, sizes, alpha, seed
+):
     gaussian = random_gaussian((1, *sizes), seed, n_pairs, alpha, held=(False, *(True for _ in sizes)))
-    x = torch.from_numpy(np.random.default_rng(seed).normal(size=(1 + sum(sizes), 3)))
-    for part, share in zip(x.split(gaussian.sizes), gaussian.held.split(gaussian.sizes), strict=True):
-        part -= share @ part
+    rng = np.random.default_rng(seed)
+    x = torch.from_numpy(rng.normal(size=(1 + sum(sizes), 3)))
     matrix = explicit_precision(gaussian)
     start = 0
     for size, found in zip(gaussian.sizes, gaussian.log_prob(x), strict=True):
         own = slice(start, start + size)
         flat = slice(3 * start, 3 * (start + size))
-        normal = torch.distributions.MultivariateNormal(gaussian.mean[own].ravel(), precision_matrix=matrix[flat, flat])
-        expected = normal.log_prob(x[own].ravel())
+        covariance, away = torch.linalg.inv(matrix[flat, flat]), (x - gaussian.mean)[own].ravel()
+        expected = 0.0
         if start > 0:
-            centre = torch.kron(gaussian.held[own][None, :], torch.eye(3, dtype=torch.float64))
-            covariance = centre @ torch.linalg.inv(matrix[flat, flat]) @ centre.T
-            at_rest = torch.distributions.MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance)
-            expected = expected - at_rest.log_prob(torch.zeros(3, dtype=torch.float64))
-        torch.testing.assert_close(found, expected)
+            # Coordinates that shifts of all beads alike leave alone: an orthonormal basis of differences of beads. The
+            # measure of the shift itself is length of one bead, so that of all along the unit vector counts sqrt(n).
+            basis = torch.linalg.svd(torch.ones(1, size, dtype=torch.float64)).Vh[1:].contiguous()
+            basis = torch.kron(basis, torch.eye(3, dtype=torch.float64))
+            covariance, away, expected = basis @ covariance @ basis.T, basis @ away, -1.5 * math.log(size)
+        if len(away):
+            covariance = (covariance + covariance.T) / 2
+            normal = torch.distributions.MultivariateNormal(torch.zeros(len(away), dtype=torch.float64), covariance)
+            expected += float(normal.log_prob(away))
+        torch.testing.assert_close(float(found), expected, rtol=1e-7, atol=1e-7)
         start += size
+    shifted = x + torch.from_numpy(rng.normal(size=3))
+    torch.testing.assert_close(gaussian.log_prob(shifted)[1:], gaussian.log_prob(x)[1:])
 
 
 @given(**BATCHES)
@@ -200,7 +200,7 @@ def draws(gaussian: GaussianDisplacement, n: int, seed: int) -> torch.Tensor:
         gaussian.precision.repeat(n),
         pairs,
         gaussian.sizes * n,
-        gaussian.held.repeat(n),
+        gaussian.is_held.repeat(n),
         gaussian.alpha,
     )
     return copies.sample(torch.Generator().manual_seed(seed)).view(n, n_beads, 3)
@@ -286,7 +286,7 @@ def test_posterior_mean_of_a_system_does_not_depend_on_what_else_is_in_the_batch
         torch.cat([alone.precision, stiff.precision]),
         pairs,
         (6, 9),
-        torch.cat([alone.held, stiff.held]),
+        torch.cat([alone.is_held, stiff.is_held]),
     )
     noised = torch.randn(15, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     level = torch.full((15,), 2.0, dtype=torch.float64)
