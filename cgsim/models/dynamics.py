@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from cgsim.graph import BeadBatch, Graph, build_graph
 from cgsim.models.equivariant import RadialBasis, safe_norm
 from cgsim.models.execution import Compiled
-from cgsim.models.gaussian import GaussianDisplacement, PairPrecision
+from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
 from cgsim.models.network import EdgeSettings, FeatureSizes, NetworkSettings, make_body, zero_last_layer
 from cgsim.models.normalization import Normalization, Scales
+from cgsim.models.pair_precision import PairPrecision
 from cgsim.typing import Float, Tensor
 
 SOFTPLUS_ONE = math.log(math.e - 1.0)  # softplus of this is 1
