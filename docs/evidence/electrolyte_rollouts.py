@@ -4,10 +4,10 @@
     python docs/evidence/electrolyte_rollouts.py runs/a/model --sampler start=1.2 --sampler start=2.5 n_levels=7
 
 Prints for each choice of the sampler the mean over the systems, and after each +- its standard error from their
-scatter: mean squared displacement over 32, 128 and 256 ps relative to MD (geometric mean), of each class of beads and of
-the chains as wholes; mean and spread of bead bonds; for each pair of classes the mean absolute difference of g(r) up to
-10 Å, and in brackets what it is between the halves of the MD; beads the guard had to move, a step; CPU time. Such MD is
-0.5 to 1 ns long, so each system alone says little.
+scatter: mean squared displacement over 32, 128 and 256 ps relative to MD (geometric mean), of each class of beads and
+of the chains as wholes; mean and spread of bead bonds; for each pair of classes the mean absolute difference of g(r) up
+to 10 Å, and in brackets what it is between the halves of the MD; beads the guard had to move, a step; CPU time. Such MD
+is 0.5 to 1 ns long, so each system alone says little.
 """
 
 import argparse
