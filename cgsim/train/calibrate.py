@@ -5,17 +5,19 @@ import torch
 
 from cgsim.graph import BeadBatch
 from cgsim.models.inputs import make_batch
-from cgsim.models.model import CoarseGrainedModel
+from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.simulate.propagator import Calibration, LearnedPropagator
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.train.data import TrainingSet, Windows
-from cgsim.train.module import collate, epoch_order
+from cgsim.train.data import TrainingSet
+from cgsim.train.source import BeadData
+from cgsim.trajectory.windows import displacement_window, history_window
 from cgsim.typing import Float, Tensor
 
 BEADS_FOR_CALIBRATION = 10_000
 LARGEST_WINDOWS = 256
 SCALE_RANGE = (0.7, 2.0)
-N_ITERATIONS = 4  # the variance follows the scale closely, so a few fixed-point steps meet the statistical error
+N_STEPS = 16  # of the rollouts in which noise scales are found; those of the second half are averaged
+GAIN = 0.5  # of the correction after each step; the variance of a step follows its scale closely
 
 
 @torch.no_grad()
@@ -28,13 +30,13 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
         data: the training set.
         seed: of the windows and the draws.
     """
-    windows = Windows(data.train, model.settings)
-    n_beads = max(len(d.store.mapping.masses) for d in data.train)
-    n = min(len(windows), LARGEST_WINDOWS, max(2, BEADS_FOR_CALIBRATION // n_beads))
-    which, history, displacement, *_ = collate([windows[i] for i in epoch_order(len(windows), n, seed, 0).tolist()])
+    offsets = model.settings.history_offsets
+    which, recent, displacement = _windows(data, model.settings, seed)
     device = model.embedding.atom_embedding.weight.device
     batch = make_batch(data.inputs(data.train), which, model.embedding)
-    history, displacement = batch.at_rest(history.to(device)), batch.remove_drift(displacement.to(device))
+    recent, displacement = batch.at_rest(recent.to(device)), batch.remove_drift(displacement.to(device))
+    back = [-1 - offset for offset in reversed(offsets)]
+    history = recent[:, back]
     gaussian, _ = model.dynamics(batch, history, model.dynamics.graph(batch, history))
     drawn = gaussian.sample(torch.Generator(device=device).manual_seed(seed)) * model.dynamics.normalization.reference
     own_error = float((batch.remove_drift(drawn) - displacement).square().mean().sqrt())
@@ -43,14 +45,20 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     # The published draws are not scaled either.
     if model.refiner is None or sampler.scaled == "none" or sampler.method == "published":
         return Calibration(own_error=own_error, noise_scale=(1.0,) * n_classes, centre_variance=centre_variance)
-    scales = torch.ones(n_classes, device=displacement.device)
-    for _ in range(N_ITERATIONS):
+    # In rollouts and not on windows of MD alone: a rollout is a little looser than MD, and beads then move further.
+    squares = torch.cat([_squared_displacements(data.train[k]) for k in which]).to(device)
+    scales, found = torch.ones(n_classes, device=device), []
+    generator = torch.Generator(device=device).manual_seed(seed)
+    for _ in range(N_STEPS):
         trial = Calibration(own_error=own_error, noise_scale=tuple(scales.tolist()), centre_variance=centre_variance)
         propagator = LearnedPropagator(model, sampler, trial, data.trained)
-        generator = torch.Generator(device=device).manual_seed(seed)
-        refined = propagator.draw(batch, history, generator) - history[:, -1]
-        scales = (scales * _variance_ratio(refined, displacement, batch, n_classes).rsqrt()).clamp(*SCALE_RANGE)
-    return Calibration(own_error=own_error, noise_scale=tuple(scales.tolist()), centre_variance=centre_variance)
+        following = propagator.draw(batch, recent[:, back], generator)
+        ratio = _variance_ratio((following - recent[:, -1]).square().sum(dim=-1), squares, batch, n_classes)
+        scales = (scales * ratio ** (-0.5 * GAIN)).clamp(*SCALE_RANGE)
+        found.append(scales.log())
+        recent = torch.cat([recent[:, 1:], following[:, None]], dim=1)
+    mean = torch.stack(found[N_STEPS // 2 :]).mean(dim=0).exp()
+    return Calibration(own_error=own_error, noise_scale=tuple(mean.tolist()), centre_variance=centre_variance)
 
 
 def _centre_variance(data: TrainingSet) -> float | None:
@@ -70,10 +78,45 @@ def _centre_variance(data: TrainingSet) -> float | None:
     return float(np.average(growth, weights=n_frames)) if found else None
 
 
+def _windows(
+    data: TrainingSet, settings: ModelSettings, seed: int
+) -> tuple[list[int], Float[Tensor, "beads lags 3"], Float[Tensor, "beads 3"]]:
+    """Windows of all systems in turn: which system, positions at every lag of the history, and the displacement."""
+    n_systems = len(data.train)
+    every_lag = tuple(range(settings.history_offsets[-1] + 1))
+    n_beads = max(len(d.store.mapping.masses) for d in data.train)
+    n = min(LARGEST_WINDOWS, max(n_systems, BEADS_FOR_CALIBRATION // n_beads))
+    rng = np.random.default_rng(seed)
+    which = np.resize(rng.permutation(n_systems), n).tolist()
+    recent, displacement = [], []
+    for k in which:
+        one = data.train[k]
+        frame = int(rng.choice(one.frames(settings)))
+        recent.append(torch.from_numpy(history_window(one.trajectory, frame, one.stride, every_lag)))
+        displacement.append(torch.from_numpy(displacement_window(one.trajectory, frame, one.stride)))
+    return which, torch.cat(recent), torch.cat(displacement)
+
+
+def _squared_displacements(one: BeadData) -> Float[Tensor, " beads"]:
+    """Mean over all frames of the squared displacement of each bead in one lag, drift removed; length^2."""
+    positions, masses = one.trajectory.unwrapped_positions, one.store.mapping.masses
+    moved = positions[one.stride :] - positions[: -one.stride]
+    if one.trajectory.is_periodic:
+        moved = moved - np.einsum("p,fpx->fx", masses / masses.sum(), moved)[:, None]
+    return torch.from_numpy(np.square(moved).sum(axis=-1).mean(axis=0)).float()
+
+
 def _variance_ratio(
-    drawn: Float[Tensor, "beads 3"], true: Float[Tensor, "beads 3"], batch: BeadBatch, n_classes: int
+    drawn: Float[Tensor, " beads"], true: Float[Tensor, " beads"], batch: BeadBatch, n_classes: int
 ) -> Float[Tensor, " classes"]:
-    """Mean square displacement drawn over true, class by class; 1 for a class that is not there."""
-    zeros = drawn.new_zeros(n_classes)
-    sums = [zeros.index_add(0, batch.bead_class, x.square().mean(dim=-1)) for x in (drawn, true)]
-    return torch.where(sums[1] > 0, sums[0] / sums[1], torch.ones_like(zeros))
+    """Mean over the systems of squared displacements drawn over true ones; 1 for a class that is not there.
+
+    Each system counts alike, however far its beads go: the slow ones are to be as right as the quick ones.
+    """
+    place = batch.graph_index * n_classes + batch.bead_class
+    zeros = drawn.new_zeros(len(batch.sizes) * n_classes)
+    ours, theirs = (zeros.index_add(0, place, squares).view(-1, n_classes) for squares in (drawn, true))
+    is_there = theirs > 0
+    ratios = torch.where(is_there, ours / theirs, torch.zeros_like(theirs))
+    n_systems = is_there.sum(dim=0)
+    return torch.where(n_systems > 0, ratios.sum(dim=0) / n_systems.clamp(min=1), torch.ones_like(ratios[0]))

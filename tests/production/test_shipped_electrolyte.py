@@ -62,8 +62,8 @@ def test_rollouts_of_known_polymers_look_and_move_like_their_md(rollouts):
         assert ratio[0] == pytest.approx(1.0, abs=0.04)  # bonds
         assert ratio[1] == pytest.approx(1.0, abs=0.15)  # their spread
         # Displacements in 128 ps, of ions and polymer. They differ by a factor of three between the two polymers; MD of
-        # this length knows them to about 15 %, and the model is known to be slow by up to 35 %.
-        assert np.all((ratio[2:] > 0.5) & (ratio[2:] < 1.6)), (polymer, ratio)
+        # this length knows them to about 15 %.
+        assert np.all((ratio[2:] > 0.6) & (ratio[2:] < 1.6)), (polymer, ratio)
 
 
 @pytest.mark.slow

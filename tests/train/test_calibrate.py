@@ -5,6 +5,7 @@ import pytest
 import torch
 from systems import OPEN, bead_spring, rouse_store, trajectory_of
 
+from cgsim.graph import BeadBatch
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.embedding import EmbeddingSettings
@@ -14,7 +15,7 @@ from cgsim.models.network import NetworkSettings
 from cgsim.models.refiner import RefinerSettings
 from cgsim.simulate.propagator import LearnedPropagator
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.train.calibrate import calibrate
+from cgsim.train.calibrate import _variance_ratio, calibrate
 from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import collate
 from cgsim.train.source import Source
@@ -88,3 +89,14 @@ def test_calibrated_centre_of_mass_diffuses_like_that_of_the_data_at_long_times(
     found = calibrate(model, SAMPLER, data, seed=0).centre_variance
     # Three beads of mass 1; the variance of the estimate is at most 6 / 60,000 numbers times its square.
     assert found == pytest.approx(3.0 * (1.0 + memory) ** 2, rel=4.5 * (6 / 60_000) ** 0.5)
+
+
+def test_slow_systems_count_as_much_as_quick_ones():
+    none = torch.zeros(2, 0, dtype=torch.int64)
+    batch = BeadBatch(
+        (3, 2), torch.tensor([0, 0, 1, 0, 0]), torch.ones(5), none, torch.zeros(2, 3, 3), torch.zeros(5, 1)
+    )
+    true = torch.tensor([1.0, 3.0, 5.0, 100.0, 300.0])
+    drawn = torch.tensor([2.0, 4.0, 4.0, 100.0, 100.0])
+    # Class 0: 6 / 4 in one system, 200 / 400 in the other; class 1: 4 / 5 in the only one; class 2 is not there.
+    torch.testing.assert_close(_variance_ratio(drawn, true, batch, 3), torch.tensor([1.0, 0.8, 1.0]))
