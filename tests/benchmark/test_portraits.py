@@ -1,5 +1,7 @@
 """Portraits: what they say of motion whose law is known, and that equal things have no distance."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from systems import OPEN, bead_spring, electrolyte, rouse_motion, shaking_molecules, trajectory_of
@@ -14,6 +16,7 @@ from cgsim.benchmark.portrait import Portrait
 from cgsim.benchmark.scoring import Scored, score
 from cgsim.mapping import MappingSettings, partition
 from cgsim.trajectory import Trajectory
+from cgsim.trajectory.store import TrajectoryStore
 
 pytestmark = pytest.mark.slow  # whole analyses
 
@@ -177,3 +180,12 @@ def test_the_images_that_a_trajectory_begins_in_do_not_matter(salty, reference):
     found = electrolyte_portrait(moved, 10.0, None)
     for name in ("d_li", "bond_mean", "coordination/Li-TFSI"):
         assert found.value(name).value == pytest.approx(reference.value(name).value, rel=1e-6)
+
+
+def test_another_start_in_a_smaller_box_is_compared_as_far_as_it_reaches():
+    folder = Path(__file__).parents[2] / "data" / "spe-450K" / "test"
+    larger, smaller = (TrajectoryStore(folder / f"PVMEE{start}.h5").read()[:60] for start in ("", "-start2"))
+    reference = electrolyte_portrait(larger, 32.0, None)
+    found = electrolyte_portrait(smaller, 32.0, reference)
+    assert len(found.arrays["rdf/Li-TFSI"]) == len(reference.arrays["rdf/Li-TFSI"]) - 1
+    assert 0.0 < rdf_difference(found, reference, "polymer-polymer") < 0.1

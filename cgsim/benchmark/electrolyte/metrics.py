@@ -19,15 +19,20 @@ ROLES = ("li", "anion", "polymer")
 
 
 def rdf_difference(predicted: Portrait, reference: Portrait, pair: str) -> float:
-    """Mean absolute difference of g(r) up to twice its first minimum in the reference; nan if one has none."""
+    """Mean absolute difference of g(r) up to twice its first minimum in the reference; nan if one has none.
+
+    As far as both boxes reach.
+    """
     key = f"rdf/{pair}"
     if key not in predicted.arrays or key not in reference.arrays:
         return float("nan")
     edges = reference.arrays["rdf_edges"]
     minimum = first_minimum(reference, pair)
     reach = 2.0 * minimum if np.isfinite(minimum) else REACH
-    inside = edges[1:] <= reach + 1e-9
-    return float(np.abs(predicted.arrays[key] - reference.arrays[key])[inside].mean())
+    ours, theirs = predicted.arrays[key], reference.arrays[key]
+    n = min(len(ours), len(theirs))
+    inside = edges[1 : n + 1] <= reach + 1e-9
+    return float(np.abs(ours[:n] - theirs[:n])[inside].mean())
 
 
 def _pairs(references: dict[str, Portrait], kind: str) -> list[str]:

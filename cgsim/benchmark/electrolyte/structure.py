@@ -88,11 +88,10 @@ def _radial(trajectory: Trajectory, pairs: list[tuple[str, str]], reference: Por
     names = list(dict.fromkeys(itertools.chain(*pairs)))
     masks = np.stack([system.particle_type == system.type_names.index(name) for name in names])
     index = np.array([[names.index(a), names.index(b)] for a, b in pairs])
+    reach = min(LARGEST_REACH, float(perpendicular_widths(trajectory.cell).min()) / 2)
+    edges = np.arange(int(reach / BIN_WIDTH + 1e-9) + 1) * BIN_WIDTH
     if reference is not None:
-        edges = reference.arrays["rdf_edges"]
-    else:
-        reach = min(LARGEST_REACH, float(perpendicular_widths(trajectory.cell).min()) / 2)
-        edges = np.arange(int(reach / BIN_WIDTH + 1e-9) + 1) * BIN_WIDTH
+        edges = reference.arrays["rdf_edges"][: len(edges)]  # another box of the same system may be a little smaller
     frames = zip(trajectory.wrapped_positions.astype(np.float64), trajectory.cell, strict=True)
     return radial_distribution(frames, masks, index, edges)
 
