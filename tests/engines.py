@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 
 
 def or_skip(find: Callable[[], Found]) -> Found:
-    """What is found, or skip the test."""
+    """What is found, or skip the test: engines are programs of their own, and GROMACS is not on PyPI."""
     try:
         return find()
     except InputError as error:

@@ -4,55 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from gaussians import explicit_precision, random_gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cgsim.models import gaussian as module
 from cgsim.models.gaussian import GaussianDisplacement
-from cgsim.models.pair_precision import MOST_ITERATIONS, PairPrecision, solve
-
-
-def random_gaussian(
-    sizes: tuple[int, ...], seed: int, n_pairs: int = 12, alpha: int = 1, held: tuple[bool, ...] = ()
-) -> GaussianDisplacement:
-    """Pairs drawn at random inside each system; some of them twice, as two images of one pair would be."""
-    rng = np.random.default_rng(seed)
-    n = sum(sizes)
-    pairs = []
-    for k, size in enumerate(sizes):
-        start = sum(sizes[:k])
-        chosen = rng.integers(0, size, size=(n_pairs, 2))
-        pairs += [sorted(p) for p in (chosen[chosen[:, 0] != chosen[:, 1]] + start).tolist()]
-    directions = rng.normal(size=(len(pairs), 3))
-    mean = torch.from_numpy(rng.normal(size=(n, 3)))
-    return GaussianDisplacement(
-        mean=mean,
-        precision=torch.from_numpy(rng.uniform(0.2, 3.0, size=n)),
-        pairs=PairPrecision(
-            torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).T,
-            torch.from_numpy(directions / np.linalg.norm(directions, axis=1, keepdims=True)),
-            torch.from_numpy(rng.uniform(0.0, 4.0, size=len(pairs))),
-            torch.from_numpy(rng.uniform(0.0, 4.0, size=len(pairs))),
-        ),
-        sizes=sizes,
-        is_held=torch.tensor(held or [False] * len(sizes)),
-        alpha=alpha,
-    )
-
-
-def explicit_precision(gaussian: GaussianDisplacement) -> torch.Tensor:
-    """Lambda of a whole batch, written out from its definition."""
-    n = len(gaussian.mean)
-    matrix = torch.diag(gaussian.precision.pow(1.0 / gaussian.alpha).repeat_interleave(3))
-    for k, (i, j) in enumerate(gaussian.pairs.pair_index.T.tolist()):
-        u = gaussian.pairs.directions[k][:, None]
-        block = gaussian.pairs.along[k] * u @ u.T + gaussian.pairs.across[k] * (torch.eye(3) - u @ u.T)
-        difference = torch.zeros(3, 3 * n, dtype=torch.float64)
-        difference[:, 3 * i : 3 * i + 3] = torch.eye(3)
-        difference[:, 3 * j : 3 * j + 3] = -torch.eye(3)
-        matrix += difference.T @ block @ difference
-    return torch.linalg.matrix_power(matrix, gaussian.alpha)
-
+from cgsim.models.pair_precision import PairPrecision
 
 SEEDS = {"seed": st.integers(0, 2**32 - 1)}
 BATCHES = {
@@ -77,43 +35,6 @@ def test_dense_precision_is_its_definition_and_positive_definite(sizes, alpha, s
         start += 3 * size
     # The pair part is positive semidefinite, so no eigenvalue lies below the smallest lambda.
     assert torch.linalg.eigvalsh(dense).min() > min(1.0, float(gaussian.precision.min())) - 1e-9
-
-
-@given(sizes=BATCHES["sizes"], **SEEDS)
-@settings(max_examples=25, deadline=None)
-def test_applying_the_pairs_is_multiplying_with_the_matrix(sizes, seed):
-    gaussian = random_gaussian(sizes, seed)
-    vectors = torch.from_numpy(np.random.default_rng(seed).normal(size=(sum(sizes), 3)))
-    applied = gaussian.precision[:, None] * vectors + gaussian.pairs.apply(vectors)
-    exact = explicit_precision(gaussian) @ vectors.ravel()
-    torch.testing.assert_close(applied.ravel(), exact)
-    torch.testing.assert_close(gaussian.pairs.matrix(gaussian.precision) @ vectors.ravel(), exact)
-
-
-def test_equations_of_different_difficulty_are_solved_side_by_side():
-    matrix = explicit_precision(random_gaussian((4, 6), seed=1, alpha=2))
-    target = torch.randn(10, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    graph = torch.tensor([0] * 4 + [1] * 6)
-    diagonal = matrix.diagonal().view(10, 3).mean(dim=1)
-    found = solve(lambda x: matrix @ x, diagonal, target, graph, 2)
-    torch.testing.assert_close(matrix @ found.ravel(), target.ravel(), rtol=0, atol=2e-3)
-
-
-def test_equations_that_are_not_numbers_end_and_show():
-    target = torch.full((2, 3), float("nan"))
-    calls = []
-    found = solve(lambda x: calls.append(x) or x, torch.ones(2), target, torch.zeros(2, dtype=torch.int64), 1)
-    assert found.isnan().all()
-    assert len(calls) <= MOST_ITERATIONS
-
-
-@given(power=st.sampled_from([0.5, 1.0, 2.0]), **SEEDS)
-@settings(max_examples=15, deadline=None)
-def test_powers_of_the_blocks_are_matrix_powers(power, seed):
-    pairs = random_gaussian((4,), seed).pairs
-    root = pairs.blocks(power)
-    double = pairs.blocks(2.0 * power)
-    torch.testing.assert_close(root @ root, double)
 
 
 @given(**BATCHES)
