@@ -123,11 +123,11 @@ class GaussianDisplacement:
     ) -> Float[Tensor, "beads 3"]:
         """Expected displacements given noised ones, ``m + (I + sigma^2 Lambda)^-1 (y - m)`` (Bayes' rule).
 
+        Where there are pairs, no gradient goes back through the correction of the mean.
+
         Args:
             noised: y, displacements drawn from this density with independent normal noise on them.
             noise_level: sigma of each bead.
-
-        No gradient reaches the pairs and the precision where there are pairs.
         """
         confidence = noise_level.pow(-2)
         if self.is_independent:

@@ -85,7 +85,7 @@ def solve(
     graph: Int[Tensor, " beads"],
     n_graphs: int,
 ) -> Float[Tensor, "beads 3"]:
-    """Solve A x = target by conjugate gradients, preconditioned by about the diagonal of A.
+    """Solve A x = target by conjugate gradients, preconditioned by about the diagonal of A (Hestenes & Stiefel 1952).
 
     Each system goes at its own pace: one that has converged stands still, so that it gets the same x whatever else is
     in the batch.
@@ -96,6 +96,9 @@ def solve(
         target: right-hand sides.
         graph: system of each bead.
         n_graphs: how many systems.
+
+    Returns:
+        x, without gradients; not a number where the target is not.
     """
     coordinate = graph.repeat_interleave(3)
     inverse = diagonal.reciprocal().repeat_interleave(3)

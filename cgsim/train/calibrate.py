@@ -6,6 +6,7 @@ import torch
 from cgsim.graph import BeadBatch
 from cgsim.models.inputs import make_batch
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.observables.dynamics import centre_of_mass
 from cgsim.simulate.propagator import Calibration, LearnedPropagator
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.data import TrainingSet
@@ -46,7 +47,8 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     if model.refiner is None or sampler.scaled == "none" or sampler.method == "published":
         return Calibration(own_error=own_error, noise_scale=(1.0,) * n_classes, centre_variance=centre_variance)
     # In rollouts and not on windows of MD alone: a rollout is a little looser than MD, and beads then move further.
-    squares = torch.cat([_squared_displacements(data.train[k]) for k in which]).to(device)
+    of_system = {k: _squared_displacements(data.train[k]) for k in set(which)}
+    squares = torch.cat([of_system[k] for k in which]).to(device)
     scales, found = torch.ones(n_classes, device=device), []
     generator = torch.Generator(device=device).manual_seed(seed)
     for _ in range(N_STEPS):
@@ -71,7 +73,7 @@ def _centre_variance(data: TrainingSet) -> float | None:
     for one in data.train:
         masses, stride = one.store.mapping.masses, one.stride
         if not one.trajectory.is_periodic and one.trajectory.n_frames > 2 * stride:
-            centre = np.einsum("p,fpx->fx", masses / masses.sum(), one.trajectory.unwrapped_positions)
+            centre = centre_of_mass(one.trajectory.unwrapped_positions, masses)
             once, twice = (np.square(centre[n * stride :] - centre[: -n * stride]).mean() for n in (1, 2))
             found.append([masses.sum() * (twice - once), one.trajectory.n_frames])
     growth, n_frames = np.array(found).reshape(-1, 2).T
@@ -102,7 +104,7 @@ def _squared_displacements(one: BeadData) -> Float[Tensor, " beads"]:
     positions, masses = one.trajectory.unwrapped_positions, one.store.mapping.masses
     moved = positions[one.stride :] - positions[: -one.stride]
     if one.trajectory.is_periodic:
-        moved = moved - np.einsum("p,fpx->fx", masses / masses.sum(), moved)[:, None]
+        moved = moved - centre_of_mass(moved, masses)[:, None]
     return torch.from_numpy(np.square(moved).sum(axis=-1).mean(axis=0)).float()
 
 
