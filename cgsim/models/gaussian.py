@@ -19,6 +19,7 @@ from functools import cached_property
 
 import torch
 
+from cgsim.models.dense_matrix import log_determinant, rows_of, write_out
 from cgsim.models.pair_precision import PairPrecision, solve
 from cgsim.typing import Bool, Float, Tensor
 
@@ -70,8 +71,7 @@ class GaussianDisplacement:
         if self.is_independent:
             log_det = zeros.index_add(0, graph, 3.0 * self.precision.log())
         else:
-            diagonal = torch.diagonal(self._cholesky(), dim1=-2, dim2=-1)
-            log_det = (2.0 * self.alpha * diagonal.log().sum(-1)).to(quadratic.dtype)
+            log_det = self.alpha * log_determinant(*self._parts())
         free = 0.5 * (log_det - quadratic - 3.0 * n * math.log(2.0 * math.pi))
         shift = 0.5 * (pull.square().sum(-1) / stiffness + 3.0 * (2.0 * math.pi / stiffness).log())
         return torch.where(self.is_held, free + shift, free)
@@ -88,10 +88,10 @@ class GaussianDisplacement:
         force = self._apply(residual)
         if self.alpha == 2:
             # Two images of one pair are one block of B.
-            ends, which = torch.unique(self.pairs.pair_index, dim=1, return_inverse=True)
-            blocks = blocks.new_zeros(ends.shape[1], 3, 3).index_add(0, which, blocks)
+            ends, which = torch.unique(i * len(own) + j, return_inverse=True)
+            blocks = blocks.new_zeros(len(ends), 3, 3).index_add(0, which, blocks)
             squares = blocks @ blocks
-            own = (own @ own).index_add(0, ends[0], squares).index_add(0, ends[1], squares)
+            own = (own @ own).index_add(0, ends // len(own), squares).index_add(0, ends % len(own), squares)
             force = self._apply(force)
         factor = torch.linalg.cholesky(own)
         half = torch.linalg.solve_triangular(factor, force[..., None], upper=False).squeeze(-1)
@@ -105,18 +105,18 @@ class GaussianDisplacement:
             return self.mean + self._normal(self.mean.shape, generator) * self.precision.rsqrt()[:, None]
         if max(self.sizes) > LARGEST_DENSE_SYSTEM:
             return self.mean + self._sample_by_solving(generator)
-        factor = self._cholesky()
+        factor = torch.linalg.cholesky(self._dense())
         noise = self._normal(self.mean.shape, generator).to(factor.dtype)
-        padded = factor.new_zeros(len(self.sizes), factor.shape[-1] // 3, 3)
-        graph, place = self._graph_index(), self._place_in_graph()
-        padded[graph, place] = noise
-        column = padded.flatten(1)[..., None]
+        padded = factor.new_zeros(len(self.sizes) * max(self.sizes), 3)
+        row = rows_of(self.sizes, padded.device)
+        padded[row] = noise
+        column = padded.view(len(self.sizes), -1, 1)
         drawn: Tensor = (
             torch.cholesky_solve(column, factor)
             if self.alpha == 2
             else torch.linalg.solve_triangular(factor.mT, column, upper=True)
         )
-        return self.mean + drawn[..., 0].view_as(padded)[graph, place].to(self.mean.dtype)
+        return self.mean + drawn.reshape_as(padded)[row].to(self.mean.dtype)
 
     def posterior_mean(
         self, noised: Float[Tensor, "beads 3"], noise_level: Float[Tensor, " beads"]
@@ -185,32 +185,14 @@ class GaussianDisplacement:
 
     def _dense(self) -> Float[Tensor, "graphs coordinates coordinates"]:
         """B of each system, padded likewise."""
-        n_graphs, largest = len(self.sizes), max(self.sizes)
-        graph, place = self._graph_index(), self._place_in_graph()
-        i, j = self.pairs.pair_index
-        blocks = self.pairs.blocks().double().flatten(1)
-        row = graph * largest + place
-        ends = ((i, i), (j, j), (i, j), (j, i))
-        places = torch.cat([row[a] * largest + place[b] for a, b in ends])
-        flat = blocks.new_zeros(n_graphs * largest * largest, 9)
-        flat = flat.index_add(0, places, torch.cat([blocks, blocks, -blocks, -blocks]))
-        own = blocks.new_ones(n_graphs * largest).index_copy(0, row, self._kappa.double())
-        dense = flat.view(n_graphs, largest, largest, 3, 3).transpose(2, 3)
-        dense = dense.reshape(n_graphs, 3 * largest, 3 * largest)
-        return dense + torch.diag_embed(own.view(n_graphs, largest).repeat_interleave(3, dim=1))
+        return write_out(*self._parts())
 
-    def _cholesky(self) -> Tensor:
-        factor: Tensor = torch.linalg.cholesky(self._dense())
-        return factor
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...]]:
+        return self._kappa, self.pairs.blocks(), self.pairs.pair_index, self.sizes
 
     def _graph_index(self) -> Tensor:
         sizes = torch.tensor(self.sizes, device=self.mean.device)
         return torch.repeat_interleave(torch.arange(len(self.sizes), device=self.mean.device), sizes)
-
-    def _place_in_graph(self) -> Tensor:
-        sizes = torch.tensor(self.sizes, device=self.mean.device)
-        start = torch.cumsum(sizes, 0) - sizes
-        return torch.arange(len(self.mean), device=self.mean.device) - start[self._graph_index()]
 
     def _normal(self, shape: tuple[int, ...] | torch.Size, generator: torch.Generator) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=self.mean.dtype, device=self.mean.device)

@@ -111,7 +111,9 @@ class TrainingModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and a half-cosine decay."""
         s = self.settings
-        optimizer = torch.optim.AdamW(self.model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay, fused=True
+        )
 
         def factor(step: int) -> float:
             if step < s.warmup_steps:

@@ -152,7 +152,7 @@ def draws(gaussian: GaussianDisplacement, n: int, seed: int) -> torch.Tensor:
 def test_samples_have_the_mean_and_covariance_of_the_density(path, alpha, monkeypatch):
     if path == "solve":
         monkeypatch.setattr(module, "LARGEST_DENSE_SYSTEM", 0)
-        monkeypatch.setattr(GaussianDisplacement, "_cholesky", None)
+        monkeypatch.setattr(GaussianDisplacement, "_dense", None)
     if path == "cholesky":
         monkeypatch.setattr(GaussianDisplacement, "_sample_by_solving", None)
     gaussian = random_gaussian((4, 2), seed=3, n_pairs=0 if path == "independent" else 5, alpha=alpha)
@@ -241,11 +241,11 @@ def test_no_noise_to_remove_is_a_solution_too():
     torch.testing.assert_close(gaussian.posterior_mean(gaussian.mean, level), gaussian.mean)
 
 
-@pytest.mark.parametrize(("alpha", "held"), [(1, (False,)), (2, (False,)), (1, (True,)), (2, (True,))])
-def test_gradient_reaches_mean_precision_and_pairs(alpha, held):
-    gaussian = random_gaussian((4,), seed=2, alpha=alpha, held=held)
+@pytest.mark.parametrize(("alpha", "held"), [(1, (False, True)), (2, (True, False))])
+def test_gradient_is_that_of_finite_differences(alpha, held):
+    gaussian = random_gaussian((2, 4), seed=2, alpha=alpha, held=held)
     leaves = [gaussian.mean, gaussian.precision, gaussian.pairs.along, gaussian.pairs.across]
-    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
     def log_prob(mean, precision, along, across):
         pairs = PairPrecision(gaussian.pairs.pair_index, gaussian.pairs.directions, along, across)
