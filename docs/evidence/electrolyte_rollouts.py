@@ -6,8 +6,9 @@
 Prints for each choice of the sampler the mean over the systems, and after each +- its standard error from their
 scatter: mean squared displacement over 32, 128 and 256 ps relative to MD (geometric mean), of each class of beads and
 of the chains as wholes; mean and spread of bead bonds; for each pair of classes the mean absolute difference of g(r) up
-to 10 Å, and in brackets what it is between the halves of the MD; beads the guard had to move, a step; CPU time. Such MD
-is 0.5 to 1 ns long, so each system alone says little.
+to 10 Å, and in brackets what it is between the halves of the MD; decimal logarithm of how long contacts of lithium last
+relative to MD; beads the guard had to move, a step; CPU time. Such MD is 0.5 to 1 ns long, so each system alone says
+little.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import torch
 from one_step import curves
 
 from cgsim.beads import open_beads
+from cgsim.benchmark.electrolyte.portrait import electrolyte_portrait
 from cgsim.checkpoint import TrainedModel, find_model, load_model
 from cgsim.config import override_sampler
 from cgsim.observables.dynamics import centre_of_mass, remove_drift
@@ -33,6 +35,7 @@ from cgsim.typing import Array
 LAGS = (32.0, 128.0, 256.0)  # ps
 LEFT_OUT = 0.25  # of a rollout, in which it finds what it holds for equilibrium
 STRUCTURE_EVERY = 16.0  # ps
+CONTACTS_EVERY = 64.0  # ps, so that models of any lag up to that are seen alike
 DATA = Path(__file__).parents[2] / "data" / "spe-450K" / "train"
 
 
@@ -67,6 +70,14 @@ def structure(beads: Trajectory) -> dict[str, Array]:
     return curves(beads[:1], beads.unwrapped_positions[::every])
 
 
+def contacts(md: Trajectory, ours: Trajectory, lag_time: float) -> list[float]:
+    """Decimal logarithm of the relaxation time of contacts of Li with polymer and anion over that of MD."""
+    reference = electrolyte_portrait(md, lag_time, None)
+    found = electrolyte_portrait(ours, lag_time, reference)
+    names = [f"log10_contact_time_li_{role}" for role in ("polymer", "anion")]
+    return [found.value(name).value - reference.value(name).value for name in names]
+
+
 def mean_text(values: Array) -> str:
     """Mean over the systems with its standard error."""
     return f"{values.mean():.3f} +- {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
@@ -80,12 +91,13 @@ def compare(model: TrainedModel, stores: list[Path], sampler: SamplerSettings, l
         results = simulate(model, stores, Path(folder) / "out.h5", settings, resume=False, report=lambda _: None)
         rollouts = [TrajectoryStore(result.path).read() for result in results]
     seconds = time.process_time() - begun
-    moved, lengths, rdfs, noise, names = [], [], [], [], []
+    moved, lengths, rdfs, noise, names, kept = [], [], [], [], [], []
     for path, rollout in zip(stores, rollouts, strict=True):
         md, ours = open_beads(path, model.card.mapping).read(), rollout[round(LEFT_OUT * rollout.n_frames) :]
         names = [*md.system.type_names, "chains"]
         moved.append(motion(ours) / motion(md))
         lengths.append(np.array(bonds(ours)) / bonds(md))
+        kept.append(contacts(md, ours, CONTACTS_EVERY))
         half = md.n_frames // 2
         reference, first, second, found = (structure(beads) for beads in (md, md[:half], md[half:], ours))
         rdfs.append({pair: abs(found[pair] - g).mean() for pair, g in reference.items()})
@@ -100,6 +112,11 @@ def compare(model: TrainedModel, stores: list[Path], sampler: SamplerSettings, l
     print(f"  bonds {mean_text(sizes[:, 0])}, spread {mean_text(sizes[:, 1])}")
     pairs = {pair: mean_text(np.array([row[pair] for row in rdfs])) for pair in rdfs[0]}
     print("  g(r) " + ", ".join(f"{p} {text} ({np.mean([row[p] for row in noise]):.3f})" for p, text in pairs.items()))
+    last = np.array(kept).T
+    print(
+        "  contacts "
+        + ", ".join(f"Li-{p} {mean_text(x[~np.isnan(x)])}" for p, x in zip(("polymer", "TFSI"), last, strict=True))
+    )
     steps = sum(rollout.n_frames - 1 for rollout in rollouts)
     guarded = sum(result.verdict.guarded_beads for result in results)
     verdicts = {result.verdict.verdict for result in results}
