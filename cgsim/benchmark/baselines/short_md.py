@@ -24,35 +24,23 @@ def with_powers(values: dict[str, Estimate]) -> dict[str, Estimate]:
     return out
 
 
-def mean_shift(shorter: dict[str, Portrait], longer: dict[str, Portrait], label: str) -> float:
-    """Mean over systems of how much a logarithm grows from shorter to longer trajectories; 0 if nobody knows."""
-    differences = [longer[name].value(label).value - shorter[name].value(label).value for name in longer]
-    known = [d for d in differences if np.isfinite(d)]
-    return float(np.mean(known)) if known else 0.0
-
-
-def shifts(
-    labels: tuple[str, ...],
-    short: dict[str, Portrait],
-    long: dict[str, Portrait],
-    half: dict[str, Portrait],
-    n_doublings: float,
+def mean_shifts(
+    labels: tuple[str, ...], shorter: dict[str, Portrait], longer: dict[str, Portrait], n_times: float = 1.0
 ) -> dict[str, float]:
-    """One constant for each label, from training and validation systems only.
-
-    Where at least three of them have longer MD the constant is the mean of what that adds. Otherwise it is the mean of
-    what the second half of the short MD adds to the first, once for every doubling that is still to come.
+    """How much each logarithm grows from shorter to longer trajectories, mean over systems; 0 if nobody knows.
 
     Args:
         labels: logarithms.
-        short: portraits of training length.
-        long: portraits of the whole of those that are longer.
-        half: portraits of half the training length.
-        n_doublings: from the training length to that of the reference.
+        shorter: portraits of at least the systems of ``longer``.
+        longer: portraits of longer trajectories of the same systems.
+        n_times: how often that much is to be added.
     """
-    if len(long) >= LEAST_LONG:
-        return {label: mean_shift(short, long, label) for label in labels}
-    return {label: n_doublings * mean_shift(half, {n: short[n] for n in half}, label) for label in labels}
+    out = {}
+    for label in labels:
+        differences = [longer[name].value(label).value - shorter[name].value(label).value for name in longer]
+        known = [d for d in differences if np.isfinite(d)]
+        out[label] = n_times * float(np.mean(known)) if known else 0.0
+    return out
 
 
 def shifted(portrait: Portrait, by: dict[str, float]) -> Portrait:

@@ -107,13 +107,19 @@ def known_stores(data: BenchmarkData) -> dict[str, Path]:
     return train | {f"validation-{name}": path for name, path in data.validation.items()}
 
 
+def short_portraits(benchmark: Benchmark) -> dict[str, Portrait]:
+    """Portraits of as much of the MD of all training and validation systems as models learn from."""
+    return benchmark.measured("known-short", known_stores(benchmark.data), benchmark.data.read_short)
+
+
 def labelled(benchmark: Benchmark) -> tuple[Labelled, Labelled]:
     """Training systems with what their short MD says, validation systems with what all of their MD says."""
     data = benchmark.data
     train = {f"train-{name}": path for name, path in data.train.items()}
     validation = {f"validation-{name}": path for name, path in data.validation.items()}
+    short = short_portraits(benchmark)
     return (
-        Labelled(atoms_of(data, train), benchmark.measured("train-short", train, data.read_short)),
+        Labelled(atoms_of(data, train), {name: short[name] for name in train}),
         Labelled(atoms_of(data, validation), benchmark.measured("validation-whole", validation, data.read)),
     )
 
