@@ -5,8 +5,8 @@
 Nothing has had time to add up, so errors show where they are made. Prints for each store and choice of the sampler:
 mean squared displacement over that of the MD, for each class of beads and for the centres of mass of the chains; mean
 and spread of bead bonds over those of the MD; for each pair of classes the mean absolute difference of g(r) up to 10 Å
-from that of the MD and, in brackets, what it is between two such samples of the MD itself. Of an ensemble it looks at
-the first seed.
+from that of the MD and, in brackets, what it is between two such samples of the MD itself; of the pairs in contact
+before the step, which share is in contact after it (and in MD). Of an ensemble it looks at the first seed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 
 from cgsim.beads import BeadStore, open_beads
 from cgsim.benchmark.electrolyte.roles import find_roles
-from cgsim.benchmark.electrolyte.structure import pair_names
+from cgsim.benchmark.electrolyte.structure import contact_distance, pair_names, structure_portrait
 from cgsim.checkpoint import TrainedModel, find_model, load_model
 from cgsim.config import override_sampler
 from cgsim.models.inputs import SystemInputs, make_batch
@@ -31,6 +31,7 @@ from cgsim.trajectory.windows import displacement_window, history_window
 from cgsim.typing import Array
 
 N_WINDOWS = 24
+PARTNERS = ("polymer", "anion")
 EDGES = np.arange(0.0, 10.05, 0.1)
 
 
@@ -81,6 +82,22 @@ def compare(model: TrainedModel, path: Path, choices: list[list[str]]) -> None:
         i, j = system.bond_index
         return np.linalg.norm(positions[:, i] - positions[:, j], axis=-1)
 
+    roles = find_roles(system)
+    ruler = structure_portrait(trajectory, roles, None)
+
+    def touching(positions: Array) -> list[Array]:
+        """Which pairs of Li with a polymer bead, and with an anion, are in contact."""
+        out, cell = [], trajectory.cell[0].astype(np.float64)
+        for partner in (roles.polymer, roles.anion):
+            apart = positions[:, roles.li.particles, None] - positions[:, None, partner.particles]
+            apart = apart - np.rint(apart @ np.linalg.inv(cell)) @ cell
+            out.append(np.linalg.norm(apart, axis=-1) < contact_distance(ruler, roles.li, partner))
+        return out
+
+    def kept(positions: Array) -> list[float]:
+        pairs = zip(touching(present[::2]), touching(positions), strict=True)
+        return [float((before & after).sum() / before.sum()) for before, after in pairs]
+
     md, other = (present[k::2] + truth[k::2] for k in (0, 1))
     reference, noise = curves(first, md), curves(first, other)
     for changes in choices:
@@ -98,7 +115,9 @@ def compare(model: TrainedModel, path: Path, choices: list[list[str]]) -> None:
             f"{path.stem}, {' '.join(changes) or 'as it is'}:\n  moved "
             + ", ".join(f"{label} {ratio:.2f}" for label, ratio in zip(labels, ratios, strict=True))
             + f"; bonds {found.mean() / true.mean():.3f}, spread {found.std() / true.std():.2f}\n  g(r) "
-            + ", ".join(f"{pair} {text}" for pair, text in differences.items()),
+            + ", ".join(f"{pair} {text}" for pair, text in differences.items())
+            + "\n  contacts kept "
+            + ", ".join(f"Li-{n} {a:.3f} ({b:.3f})" for n, a, b in zip(PARTNERS, kept(ours), kept(md), strict=True)),
             flush=True,
         )
 
