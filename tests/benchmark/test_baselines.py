@@ -8,7 +8,7 @@ from systems import OPEN, bead_spring, join, trajectory_of
 from cgsim.benchmark.baselines import gnn
 from cgsim.benchmark.baselines.propagators import AutoregressivePropagator, fit_autoregression
 from cgsim.benchmark.baselines.regression import Labelled, composition, constant, forest, linear, ridge, vocabulary_of
-from cgsim.benchmark.baselines.short_md import mean_shifts, power_law, shifted
+from cgsim.benchmark.baselines.short_md import mean_shifts, power_law, shifted, shifts
 from cgsim.benchmark.leave_one_out import polymer_key
 from cgsim.benchmark.portrait import Portrait
 from cgsim.graph import BeadBatch
@@ -192,6 +192,14 @@ def test_a_shift_is_what_longer_md_adds_on_average():
     labels = ("log10_d_li", "log10_d_anion")
     assert mean_shifts(labels, short, long) == {"log10_d_li": pytest.approx(-0.5), "log10_d_anion": 0.0}
     assert mean_shifts(labels, short, long, 3.0)["log10_d_li"] == pytest.approx(-1.5)
+    half = logs([1.2, 2.2, 3.2, 4.2])
+
+    def choose(n_long):
+        return shifts(labels, short, n_long, lambda: long, lambda: half, 3.0)["log10_d_li"]
+
+    assert choose(3) == pytest.approx(-0.5)
+    # Without enough longer MD: what the second half adds to the first, for each of three doublings.
+    assert choose(2) == pytest.approx(-0.6)
     moved = shifted(short["s0"], {"log10_d_li": -0.5})
     assert moved.value("log10_d_li").value == 0.5
     assert moved.value("d_li").value == pytest.approx(10**0.5)

@@ -1,5 +1,7 @@
 """What MD of training length says of an unseen system: as it is, shifted by a constant, or extrapolated."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cgsim.benchmark.portrait import NOTHING, Portrait, log10_estimate
@@ -41,6 +43,32 @@ def mean_shifts(
         known = [d for d in differences if np.isfinite(d)]
         out[label] = n_times * float(np.mean(known)) if known else 0.0
     return out
+
+
+def shifts(
+    labels: tuple[str, ...],
+    short: dict[str, Portrait],
+    n_long: int,
+    measure_long: Callable[[], dict[str, Portrait]],
+    measure_half: Callable[[], dict[str, Portrait]],
+    n_doublings: float,
+) -> dict[str, float]:
+    """One constant for each label, from training and validation systems only.
+
+    Where at least three of them have longer MD the constant is the mean of what that adds. Otherwise it is the mean of
+    what the second half of the short MD adds to the first, once for every doubling that is still to come.
+
+    Args:
+        labels: logarithms.
+        short: portraits of training length.
+        n_long: how many systems have longer MD.
+        measure_long: portraits of the whole of those; called only where they are needed, as is the next.
+        measure_half: portraits of half the training length.
+        n_doublings: from the training length to that of the reference.
+    """
+    if n_long >= LEAST_LONG:
+        return mean_shifts(labels, short, measure_long())
+    return mean_shifts(labels, measure_half(), short, n_doublings)
 
 
 def shifted(portrait: Portrait, by: dict[str, float]) -> Portrait:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cgsim.benchmark.baselines.short_md import LEAST_LONG, LOG10, mean_shifts, power_law, shifted
+from cgsim.benchmark.baselines.short_md import LOG10, power_law, shifted, shifts
 from cgsim.benchmark.methods.context import Benchmark, Predicted, known_stores, short_portraits
 from cgsim.benchmark.portrait import Portrait, halves
 from cgsim.benchmark.rows import REFERENCE
@@ -77,11 +77,7 @@ def short_md(benchmark: Benchmark) -> Iterator[Predicted]:
 
 
 def short_md_shifted(benchmark: Benchmark) -> Iterator[Predicted]:
-    """One constant for each logarithm, from training and validation systems.
-
-    Where at least three of them have longer MD it is the mean of what that adds. Otherwise it is the mean of what the
-    second half of the short MD adds to the first, once for every doubling from there to the length of the reference.
-    """
+    """One constant for each logarithm, from training and validation systems."""
     data = benchmark.data
     stores = known_stores(data)
     long = {
@@ -95,14 +91,15 @@ def short_md_shifted(benchmark: Benchmark) -> Iterator[Predicted]:
         trajectory = data.read_short(path)
         return trajectory[halves(trajectory.n_frames)[0]]
 
-    short = short_portraits(benchmark)
-    if len(long) >= LEAST_LONG:
-        by = mean_shifts(labels, short, benchmark.measured("known-long", long, data.read))
-    else:
-        half = benchmark.measured("known-half", stores, read_half)
-        lengths = [float(t[-1] - t[0]) for t in (data.open(p).store.time for p in data.systems.values())]
-        doublings = float(np.log2(np.mean(lengths) / data.training_length))
-        by = mean_shifts(labels, half, short, doublings)
+    lengths = [float(t[-1] - t[0]) for t in (data.open(p).store.time for p in data.systems.values())]
+    by = shifts(
+        labels,
+        short_portraits(benchmark),
+        len(long),
+        lambda: benchmark.measured("known-long", long, data.read),
+        lambda: benchmark.measured("known-half", stores, read_half),
+        float(np.log2(np.mean(lengths) / data.training_length)),
+    )
     yield Predicted("short-md-shifted", [{n: shifted(p, by) for n, p in _short(benchmark).items()}], 0)
 
 
