@@ -1,6 +1,7 @@
 """The matrices of :mod:`cgsim.models.gaussian` written out, one for each system of a batch, and their determinants."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -52,8 +53,13 @@ def log_determinant(
     pair_index: Int[Tensor, "2 pairs"],
     sizes: tuple[int, ...],
 ) -> Float[Tensor, " graphs"]:
-    """Logarithm of the determinant of what :func:`write_out` writes out; same arguments."""
-    return cast(Tensor, _LogDeterminant.apply(kappa, blocks, pair_index, sizes))  # type: ignore[no-untyped-call]
+    """Logarithm of the determinant of what :func:`write_out` writes out; same arguments.
+
+    Raises:
+        torch.linalg.LinAlgError: if a matrix is not positive definite.
+    """
+    apply: Callable[..., Tensor] = _LogDeterminant.apply
+    return apply(kappa, blocks, pair_index, sizes)
 
 
 class _LogDeterminant(torch.autograd.Function):
