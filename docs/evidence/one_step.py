@@ -20,6 +20,7 @@ from cgsim.benchmark.electrolyte.roles import find_roles
 from cgsim.benchmark.electrolyte.structure import contact_distance, pair_names, structure_portrait
 from cgsim.checkpoint import TrainedModel, find_model, load_model
 from cgsim.config import override_sampler
+from cgsim.geometry.periodic import minimum_image
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.observables.radial import radial_distribution
 from cgsim.observables.structure import centres_of_mass
@@ -87,11 +88,11 @@ def compare(model: TrainedModel, path: Path, choices: list[list[str]]) -> None:
 
     def touching(positions: Array) -> list[Array]:
         """Which pairs of Li with a polymer bead, and with an anion, are in contact."""
-        out, cell = [], trajectory.cell[0].astype(np.float64)
+        out, cell = [], torch.from_numpy(trajectory.cell[0].astype(np.float64))
         for partner in (roles.polymer, roles.anion):
             apart = positions[:, roles.li.particles, None] - positions[:, None, partner.particles]
-            apart = apart - np.rint(apart @ np.linalg.inv(cell)) @ cell
-            out.append(np.linalg.norm(apart, axis=-1) < contact_distance(ruler, roles.li, partner))
+            nearest = minimum_image(torch.from_numpy(apart).flatten(0, -2), cell).view(apart.shape)
+            out.append(nearest.norm(dim=-1).numpy() < contact_distance(ruler, roles.li, partner))
         return out
 
     def kept(positions: Array) -> list[float]:
