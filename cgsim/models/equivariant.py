@@ -18,6 +18,7 @@ from cgsim.models.message_passing import mlp, sum_to_receivers
 from cgsim.typing import Float, Tensor
 
 EPSILON = 1e-8  # keeps the gradient of a length finite at zero
+SMALLEST_EXPONENT = -50.0  # of the radial basis: further out it would be denormal, and arithmetic ten times slower
 Axes = tuple[Tensor, Tensor, Tensor]  # vectors, [nodes, channels] for each axis
 
 
@@ -41,7 +42,8 @@ class RadialBasis(nn.Module):
     def forward(self, lengths: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes radial"]:
         """Values of the basis; beyond the range the length itself still enters through its logarithm."""
         root = lengths.clamp(min=0.0).add(EPSILON).sqrt()
-        basis = torch.exp(-((root[..., None] - self.centers) * self.inverse_width).square())
+        exponent = -((root[..., None] - self.centers) * self.inverse_width).square()
+        basis = torch.exp(exponent.clamp(min=SMALLEST_EXPONENT))
         return torch.cat([basis, torch.log1p(lengths / self.range)[..., None]], dim=-1)
 
 
