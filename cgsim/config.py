@@ -211,7 +211,8 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
         return f"key {key!r} is missing"
     message, found = first["msg"].removeprefix("Value error, "), first["input"]
     is_said = isinstance(found, dict) or "got" in message or repr(found) in message
-    return f"{key}: {message}" if is_said else f"{key}: {message}, got {found!r}"
+    label = f"{key}: " if key else ""
+    return f"{label}{message}" if is_said else f"{label}{message}, got {found!r}"
 
 
 def _fields(model: type[BaseModel], location: list[str]) -> list[str]:

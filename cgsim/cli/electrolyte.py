@@ -65,7 +65,7 @@ def electrolyte(
     engines = {name: choose_engine(settings.engine) for name, settings in systems.items()}
     typer.echo(f"engine   {', '.join(sorted({md.engine.version for md in engines.values()}))}")
     folder = work or Path("runs/generate") / output.resolve().name
-    with _progress(systems, processes) as report:
+    with _progress(systems) as report:
         for event in generate_electrolytes(systems, output, folder, engines, processes):
             if isinstance(event, SystemDone):
                 typer.echo("\n".join(summary(event.system, event.document)))
@@ -142,18 +142,18 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress(systems: "dict[str, ElectrolyteSettings]", processes: int) -> Iterator["Callable[[PartDone], None]"]:
+def _progress(systems: "dict[str, ElectrolyteSettings]") -> Iterator["Callable[[PartDone], None]"]:
     """Show the progress of all systems; a part that two of them share counts once."""
     from cgsim.cli.progress import engine_progress
     from cgsim.reference.electrolyte.protocol import parts
 
     total = sum(p.stage.time for settings in systems.values() for p in parts(settings, settings.n_segments))
     seen: set[tuple[str, str]] = set()
-    with engine_progress(total * NS, processes, "ns") as advance:
+    with engine_progress(total * NS, "ns") as advance:
 
         def report(done: "PartDone") -> None:
             if (done.system, done.part) not in seen:
                 seen.add((done.system, done.part))
-                advance(f"{done.system} {done.part}", done.simulated * NS, done.seconds)
+                advance(f"{done.system} {done.part}", done.simulated * NS, done.seconds > 0)
 
         yield report

@@ -69,12 +69,12 @@ def chains(
     engine = find_lammps()
     typer.echo(f"engine   {engine.version}")
     figures: list[ChainFigures] = []
-    with engine_progress(_simulated_time(settings), processes, "tau") as advance:
+    with engine_progress(_simulated_time(settings), "tau") as advance:
         for event in generate_chains(settings, output, work or Path("runs/generate") / output.name, engine, processes):
             if isinstance(event, ChainFigures):
                 figures.append(event)
             else:
-                advance(event.chain, event.simulated, event.seconds)
+                advance(event.chain, event.simulated, event.seconds > 0)
     write_reference(output / "reference.json", figures, settings, engine)
     typer.echo(f"chains   {len(figures)} x {settings.length} in {output}")
     typer.echo(f"figures  {output / 'reference.json'}")

@@ -1,6 +1,7 @@
 """Progress bars: on a terminal only, so that log files stay readable."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cgsim.production import Progress as RolloutProgress
 
 SECONDS_PER_DAY = 86_400.0
+LOG_EVERY = 60.0  # seconds between lines of progress where there is no terminal
 
 
 def _bar(*columns: ProgressColumn) -> Progress:
@@ -52,28 +54,33 @@ def fraction_progress() -> Iterator[Callable[[str, float], None]]:
 
 
 @contextmanager
-def engine_progress(total: float, processes: int, unit: str) -> Iterator[Callable[[str, float, float], None]]:
-    """Show finished time, rest and simulated time per day of engines that run side by side.
+def engine_progress(total: float, unit: str) -> Iterator[Callable[[str, float, bool], None]]:
+    """Show finished time, rest and simulated time per day of engines that run side by side, all together.
+
+    Where there is no terminal a line comes at most once a minute, for log files.
 
     Args:
         total: simulated time of all that is to be done.
-        processes: engines at a time.
         unit: of simulated time.
 
     Yields:
-        What takes the name of a finished part, its simulated time, and its wall time in s, 0 for a part that was there
-        already.
+        What takes the name of a finished part, its simulated time, and whether it was run now or was there already.
     """
     with _bar(TaskProgressColumn()) as bar:
         task = bar.add_task("starting", total=total)
-        simulated = seconds = 0.0
+        started = said = time.monotonic()
+        done = simulated = 0.0
 
-        def report(name: str, time: float, wall_time: float) -> None:
-            nonlocal simulated, seconds
+        def report(name: str, simulated_time: float, is_new: bool) -> None:
+            nonlocal done, simulated, said
+            now, done = time.monotonic(), done + simulated_time
             description = name
-            if wall_time:
-                simulated, seconds = simulated + time, seconds + wall_time
-                description += f", {simulated / seconds * processes * SECONDS_PER_DAY:.3g} {unit}/day"
-            bar.update(task, advance=time, description=description)
+            if is_new:
+                simulated += simulated_time
+                description += f", {simulated / (now - started) * SECONDS_PER_DAY:.3g} {unit}/day"
+            bar.update(task, completed=done, description=description)
+            if bar.disable and is_new and now - said > LOG_EVERY:
+                said = now
+                print(f"progress {done:g} of {total:g} {unit}: {description}", flush=True)
 
         yield report

@@ -1,6 +1,7 @@
 """A set of chains: run them, several at a time, and write one store for each."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,13 +14,15 @@ from cgsim import __version__
 from cgsim.errors import InputError
 from cgsim.reference.engine import Engine
 from cgsim.reference.figures import ChainFigures, measure_chain
+from cgsim.reference.folders import made_folders, refuse_difference
 from cgsim.reference.forcefield import FENE_LENGTH, FENE_STIFFNESS, FORCE_FIELDS
-from cgsim.reference.lammps_input import INPUT_FILES, write_inputs
+from cgsim.reference.lammps_input import INPUT_FILES, SEGMENT_FILE, write_inputs
 from cgsim.reference.pool import Emit, Job, run_side_by_side
 from cgsim.reference.run import PartDone, bond_lengths, part_folder, read_kinetic, read_positions, run_chain
+from cgsim.reference.segments import going_on
 from cgsim.reference.sequences import Chain, chain_system
 from cgsim.reference.settings import TIMESTEP, ChainSettings, draw_chains
-from cgsim.trajectory.store import write_store
+from cgsim.trajectory.store import TrajectoryStore, write_store
 from cgsim.trajectory.trajectory import Trajectory
 
 KINETIC_TOLERANCE = 0.01  # of kT; the integrator's own error at this timestep is below 0.002
@@ -39,31 +42,55 @@ def generate_chains(
         processes: engines running at a time, one core each.
 
     Raises:
-        InputError: if ``work`` was begun with other settings, or a run failed; the other chains are finished first.
+        InputError: before any work, if ``work`` or a store was begun with other settings; if a run failed, once the
+            other chains are finished.
     """
     chains = draw_chains(settings)
-    for chain in chains:
-        _prepare(work / chain.name, chain, settings)
-    output.mkdir(parents=True, exist_ok=True)
 
-    def job(chain: Chain) -> Job[PartDone | ChainFigures]:
+    def job(chain: Chain, own: ChainSettings) -> Job[PartDone | ChainFigures]:
         def run(emit: Emit[PartDone | ChainFigures], stop: Event) -> None:
-            for done in run_chain(work / chain.name, chain, settings, engine, stop):
+            for done in run_chain(work / chain.name, chain, own, engine, stop):
                 emit(done)
             if not stop.is_set():
-                emit(_finish(work / chain.name, output / f"{chain.name}.h5", chain, settings, engine))
+                emit(_finish(work / chain.name, output / f"{chain.name}.h5", chain, own, engine))
 
         return run
 
-    reports: Iterator[PartDone | ChainFigures] = run_side_by_side([job(chain) for chain in chains], processes)
-    yield from reports
+    with made_folders(output, work):
+        begun = []
+        for chain in chains:
+            _check_store(output / f"{chain.name}.h5", chain, settings)
+            begun.append(_check_start(work / chain.name, chain, settings))
+        for chain, own in zip(chains, begun, strict=True):
+            write_inputs(work / chain.name, chain, own)
+        jobs = [job(chain, own) for chain, own in zip(chains, begun, strict=True)]
+        reports: Iterator[PartDone | ChainFigures] = run_side_by_side(jobs, processes)
+        yield from reports
 
 
-def _prepare(folder: Path, chain: Chain, settings: ChainSettings) -> None:
-    """Write the inputs; where there are results already, they must come from the same inputs."""
-    if not part_folder(folder, 0).is_dir():
-        write_inputs(folder, chain, settings)
+def _check_store(path: Path, chain: Chain, settings: ChainSettings) -> None:
+    """Refuse to replace a store of another chain, or of one that was made in another way."""
+    if not path.is_file():
         return
+    way_out = "choose another --output folder"
+    documents = TrajectoryStore(path).documents
+    try:
+        before = ChainSettings.model_validate(documents["provenance"]["settings"]).identity()
+        sequence = documents["chain"]["sequence"]
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: was not made by 'cgsim generate chains'; {way_out}") from None
+    refuse_difference(
+        path, {**before, "sequence": sequence}, {**settings.identity(), "sequence": chain.sequence}, way_out
+    )
+
+
+def _check_start(folder: Path, chain: Chain, settings: ChainSettings) -> ChainSettings:
+    """The settings, with the segments of a run that was begun; its inputs must be those of these settings."""
+    if not part_folder(folder, 0).is_dir():
+        return settings
+    begun = re.search(r"^run (\d+)$", (folder / SEGMENT_FILE).read_text(), re.MULTILINE)
+    if begun and int(begun[1]) % settings.steps("save_interval") == 0:
+        settings = going_on(settings, int(begun[1]) // settings.steps("save_interval"), folder)
     with TemporaryDirectory() as fresh:
         write_inputs(Path(fresh), chain, settings)
         different = [name for name in INPUT_FILES if _commands(Path(fresh) / name) != _commands(folder / name)]
@@ -72,7 +99,7 @@ def _prepare(folder: Path, chain: Chain, settings: ChainSettings) -> None:
             f"{folder}: was begun with other settings ({', '.join(different)} would differ); "
             "give the settings it was begun with, or another --work folder"
         )
-    write_inputs(folder, chain, settings)
+    return settings
 
 
 def _commands(path: Path) -> list[str]:

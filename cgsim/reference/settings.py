@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from cgsim.errors import InputError, nearest
 from cgsim.reference.forcefield import FORCE_FIELDS
+from cgsim.reference.segments import SegmentedRun
 from cgsim.reference.sequences import (
     UNITS,
     Chain,
@@ -27,6 +28,8 @@ LARGEST_SEED = 2**31 - 1
 
 LARGEST_DECIMALS = 6
 SHORTEST_CHAIN = 2  # beads
+
+_RUN_ONLY = ("chains", "skip", "sequences", "length", "segment", "store")  # of the set, or how far and what is kept
 
 ChainClass = Literal["repeated", "random", "family"]
 FAMILY_ORDERS: dict[str, Callable[..., str]] = {
@@ -54,13 +57,11 @@ def _steps(time: str) -> int:
     return round(steps)
 
 
-class ChainSettings(BaseModel):
+class ChainSettings(SegmentedRun):
     """Settings of a set of bead-spring chains, in reduced Lennard-Jones units.
 
     Times are texts with their unit (``"4000 tau"``).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     chains: dict[ChainClass, int] = Field(
         {"repeated": 4},
@@ -82,7 +83,9 @@ class ChainSettings(BaseModel):
     equilibration: str = Field("1000 tau", description="time before the first frame, not saved")
     length: str = Field("4000 tau", description="time of each trajectory")
     save_interval: str = Field("25 tau", description="time between frames")
-    segment: str = Field("10000 tau", description="time after which a killed run can go on")
+    segment: str = Field(
+        "10000 tau", description="longest time after which a killed run can go on; shortened to a part of the whole"
+    )
     seed: int = Field(1, ge=1, le=LARGEST_SEED, description="seed of sequences, starts and thermostats")
 
     store: StoreSettings = StoreSettings()
@@ -133,33 +136,30 @@ class ChainSettings(BaseModel):
     def _times_fit(self) -> "ChainSettings":
         if not self.n_chains:
             raise ValueError("chains must name at least one chain")
-        for whole, part in (("length", "save_interval"), ("segment", "save_interval"), ("length", "segment")):
-            if self.steps(whole) % self.steps(part):
-                raise ValueError(
-                    f"{whole} must be a multiple of {part}, got {getattr(self, whole)!r} and {getattr(self, part)!r}"
-                )
+        if self.steps("length") % self.steps("save_interval"):
+            raise ValueError(
+                f"length must be a multiple of save_interval, got {self.length!r} and {self.save_interval!r}"
+            )
         return self
 
+    def _intervals(self) -> tuple[int, int]:
+        interval = _steps(self.save_interval)
+        return _steps(self.length) // interval, _steps(self.segment) // interval
+
     def steps(self, name: str) -> int:
-        """Number of timesteps in the setting ``name``; a segment is never longer than the whole."""
+        """Number of timesteps in the setting ``name``, or in a segment as it is run."""
         if name == "segment":
-            return min(_steps(self.segment), _steps(self.length))
+            return self.frames_per_segment * _steps(self.save_interval)
         return _steps(getattr(self, name))
+
+    def identity(self) -> dict[str, Any]:
+        """What must not change in the course of a run."""
+        return self.model_dump(mode="json", exclude=set(_RUN_ONLY))
 
     @property
     def n_chains(self) -> int:
         """Number of chains."""
         return sum(self.chains.values()) + len(self.sequences)
-
-    @property
-    def n_segments(self) -> int:
-        """Number of segments of a trajectory."""
-        return self.steps("length") // self.steps("segment")
-
-    @property
-    def frames_per_segment(self) -> int:
-        """Number of frames that a segment adds."""
-        return self.steps("segment") // self.steps("save_interval")
 
     @property
     def n_frames(self) -> int:

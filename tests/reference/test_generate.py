@@ -102,6 +102,34 @@ def test_a_longer_run_goes_on_from_a_shorter_one(finished, tmp_path):
         np.testing.assert_allclose(found[:31], positions(finished)[name], rtol=0, atol=1e-5)  # float32 of 3 decimals
 
 
+def test_a_run_that_was_shorter_than_a_segment_goes_on_in_segments_of_that_length(tmp_path):
+    generate(tmp_path, SMALL.model_copy(update={"length": "8 tau"}))
+    short = positions(tmp_path)
+    with pytest.raises(InputError, match="was begun in segments of 4 frames, and the 5 that are asked for"):
+        generate(tmp_path, SMALL.model_copy(update={"length": "10 tau"}))
+    generate(tmp_path, SMALL.model_copy(update={"length": "24 tau"}))
+    for name, found in positions(tmp_path).items():
+        assert len(found) == 13
+        np.testing.assert_allclose(found[:5], short[name], rtol=0, atol=1e-5)
+
+
+def test_a_store_of_another_chain_is_not_replaced(finished, tmp_path):
+    shutil.copytree(finished / "out", tmp_path / "out")
+    before = (tmp_path / "out" / f"{NAMES[0]}.h5").read_bytes()
+    with pytest.raises(InputError, match=r"has temperature 1.0, asked for 1.1; choose another --output"):
+        generate(tmp_path, SMALL.model_copy(update={"temperature": 1.1}))
+    assert (tmp_path / "out" / f"{NAMES[0]}.h5").read_bytes() == before
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("taken", ["out", "work"])
+def test_a_file_where_a_folder_shall_be_is_refused_and_leaves_nothing(tmp_path, taken):
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(InputError, match=f"{taken}: is a file, expected the name of a folder"):
+        generate(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+
 def test_results_of_other_settings_are_not_mixed_in(finished, tmp_path):
     shutil.copytree(finished / "work", tmp_path / "work")
     with pytest.raises(InputError, match="was begun with other settings"):

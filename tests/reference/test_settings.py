@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from cgsim.cli import main
 from cgsim.errors import InputError
+from cgsim.reference.segments import going_on
 from cgsim.reference.settings import ChainSettings, draw_chains
 
 
@@ -14,7 +15,6 @@ from cgsim.reference.settings import ChainSettings, draw_chains
     ("settings", "message"),
     [
         ({"length": "4001 tau"}, "length must be a multiple of save_interval, got '4001 tau' and '25 tau'"),
-        ({"length": "25000 tau"}, "length must be a multiple of segment"),
         ({"length": "5 ns"}, "needs one of the units tau"),
         ({"length": "0 tau"}, "must be positive"),
         ({"save_interval": "0.013 tau", "length": "13 tau"}, "not a multiple of the timestep"),
@@ -38,10 +38,28 @@ def test_impossible_settings_are_refused(settings, message):
         ChainSettings.model_validate(settings)
 
 
-def test_a_segment_is_never_longer_than_the_whole():
-    settings = ChainSettings(length="100 tau", save_interval="5 tau", segment="10000 tau")
-    assert settings.n_segments == 1
-    assert settings.n_frames == 21
+@pytest.mark.parametrize(
+    ("length", "interval", "segment", "frames"),
+    [
+        ("100 tau", "5 tau", "10000 tau", 20),  # the whole is shorter
+        ("20000 tau", "25 tau", "10000 tau", 400),
+        ("15000 tau", "25 tau", "10000 tau", 300),  # 600 frames are no multiple of 400
+        ("35 tau", "5 tau", "20 tau", 1),  # a prime number of frames
+        ("100 tau", "50 tau", "20 tau", 1),  # one frame is longer than a segment
+    ],
+)
+def test_a_segment_is_the_longest_part_of_the_whole(length, interval, segment, frames):
+    settings = ChainSettings(length=length, save_interval=interval, segment=segment)
+    assert settings.frames_per_segment == frames
+    assert settings.n_frames == settings.steps("length") / settings.steps("save_interval") + 1
+    assert settings.n_segments * settings.steps("segment") == settings.steps("length")
+
+
+def test_a_run_keeps_the_segments_it_was_begun_with(tmp_path):
+    longer = going_on(ChainSettings(length="20000 tau"), 16, tmp_path)
+    assert (longer.frames_per_segment, longer.n_segments, longer.n_frames) == (16, 50, 801)
+    with pytest.raises(InputError, match="was begun in segments of 16 frames, and the 40 that are asked for"):
+        going_on(ChainSettings(length="1000 tau"), 16, tmp_path)
 
 
 def test_chains_of_ones_own_are_made_alone_or_beside_others():
@@ -75,6 +93,7 @@ def refused(tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["--length", "5 ns"], "length"),
+        (["--length", "4001 tau"], "cgsim generate chains: length must be a multiple of save_interval"),
         (["--chains", "repeated"], "expected CLASS=NUMBER"),
         (["--chains", "repeated=many"], "chains.repeated"),
         (["--sequence", "ABC"], "--sequence ABC: expected NAME=UNITS, for example mine=AABDAC"),

@@ -18,6 +18,7 @@ from cgsim.reference.electrolyte.run import MdEngine, PartDone, run_parts
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.store import write_production
 from cgsim.reference.engine import POLL_SECONDS
+from cgsim.reference.folders import made_folders, refuse_difference
 from cgsim.reference.pool import Emit, run_side_by_side
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.trajectory.trajectory import System
@@ -108,11 +109,19 @@ def generate_electrolytes(
         processes: engines running at a time.
 
     Raises:
-        InputError: before any work, if something cannot be built or a run was begun with other settings; if a run
-            failed, once the other systems are finished.
+        InputError: before any work, if something cannot be built, or a run or a store was begun with other settings;
+            if a run failed, once the other systems are finished.
     """
-    _check(systems, output, work, engines)
-    output.mkdir(parents=True, exist_ok=True)
+    with made_folders(output, work):
+        for name, settings in systems.items():
+            _check_store(output / f"{name}.h5", settings, engines[name])
+        begun = {name: check_start(work / name, settings, engines[name]) for name, settings in systems.items()}
+        yield from _generate(begun, output, work, engines, processes)
+
+
+def _generate(
+    systems: dict[str, ElectrolyteSettings], output: Path, work: Path, engines: dict[str, MdEngine], processes: int
+) -> Iterator[PartDone | SystemDone]:
     queue = _Queue(systems, work)
 
     def work_off(emit: Emit[PartDone | SystemDone], stop: Event) -> None:
@@ -135,13 +144,30 @@ def generate_electrolytes(
     yield from reports
 
 
-def _check(systems: dict[str, ElectrolyteSettings], output: Path, work: Path, engines: dict[str, MdEngine]) -> None:
-    """Refuse what can be refused before any work."""
-    for place in (output, work):
-        if place.exists() and not place.is_dir():
-            raise InputError(f"{place}: is a file, expected the name of a folder")
-    for name, settings in systems.items():
-        check_start(work / name, settings, engines[name])
+def _check_store(path: Path, settings: ElectrolyteSettings, md: MdEngine) -> None:
+    """Refuse to take a store for that of a system which it does not hold."""
+    if not path.is_file():
+        return
+    way_out = "choose another --output folder"
+    found = _made_with(path)
+    if found is None:
+        raise InputError(f"{path}: was not made by 'cgsim generate electrolyte'; {way_out}")
+    before, engine = found
+    refuse_difference(
+        path,
+        {**before.identity(), "engine": engine.split()[0]},
+        {**settings.identity(), "engine": md.engine.version.split()[0]},
+        way_out,
+    )
+
+
+def _made_with(path: Path) -> tuple[ElectrolyteSettings, str] | None:
+    """Settings and engine of a store; None if it does not tell."""
+    provenance = TrajectoryStore(path).documents.get("provenance", {})
+    try:
+        return ElectrolyteSettings.model_validate(provenance["settings"]), str(provenance["engine"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _finish(
@@ -157,7 +183,9 @@ def _finish(
     target, record = output / f"{job.name}.h5", output / f"{job.name}.json"
     n_frames = 1 + (job.n_segments * settings.frames_per_segment) // settings.store.every
     if target.is_file() and record.is_file() and TrajectoryStore(target).n_frames >= n_frames:
-        return SystemDone(job.name, json.loads(record.read_text()))
+        made_with = _made_with(target)
+        if made_with and made_with[0].store == settings.store:
+            return SystemDone(job.name, json.loads(record.read_text()))
     write_production(target, folder, system, settings, job.n_segments, md, documents)
     values, decay = reference_values(target)
     torsions = _known_torsions(record) or torsion_profiles(settings.smiles)

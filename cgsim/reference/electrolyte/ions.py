@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from rdkit import Chem
 
-from cgsim.errors import InputError, nearest
+from cgsim.errors import InputError
 from cgsim.reference.electrolyte.gaff import find_angles, find_dihedrals, floats, integers, neighbours
 from cgsim.reference.electrolyte.repeat_unit import conformers
 from cgsim.reference.electrolyte.topology import AtomType, MoleculeTopology, OneFour
@@ -119,7 +119,7 @@ def find_salt(name: str) -> tuple[Ion, Ion]:
         InputError: if there are no parameters for it; lists the salts.
     """
     if name not in SALTS:
-        raise InputError(f"salt {name!r} has no parameters here{nearest(name, list(SALTS))}; salts: {', '.join(SALTS)}")
+        raise InputError(f"salt {name!r} has no parameters here; expected one of {', '.join(SALTS)}")
     return CATIONS[name[:2]], ANIONS[name[2:]]
 
 

@@ -18,6 +18,8 @@ from cgsim.reference.electrolyte.run import MdEngine
 from cgsim.reference.electrolyte.settings import ElectrolyteSettings
 from cgsim.reference.electrolyte.store import electrolyte_system, write_start_store
 from cgsim.reference.electrolyte.topology import Electrolyte
+from cgsim.reference.folders import refuse_difference
+from cgsim.reference.segments import going_on
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.trajectory.trajectory import System
 from cgsim.units import AVOGADRO_PER_MOL
@@ -32,8 +34,11 @@ FORCE_FIELD = (
 )
 
 
-def check_start(folder: Path, settings: ElectrolyteSettings, md: MdEngine) -> None:
+def check_start(folder: Path, settings: ElectrolyteSettings, md: MdEngine) -> ElectrolyteSettings:
     """Refuse, before any work, what cannot be built and a run folder that was begun with other settings.
+
+    Returns:
+        The settings, with the segments of a run that was begun.
 
     Raises:
         InputError: naming what cannot be used; or the folder and the first setting that differs.
@@ -46,14 +51,11 @@ def check_start(folder: Path, settings: ElectrolyteSettings, md: MdEngine) -> No
         find_salt(settings.salt)
         chain_plan(settings.smiles, settings.chain_mass)
         _check_size(folder, settings)
-        return
-    begun, asked = _flat(_read_identity(path)), _flat(_identity(settings, md))
-    for key in [*asked, *begun]:
-        if begun.get(key) != asked.get(key):
-            raise InputError(
-                f"{folder}: was begun with {key} {begun.get(key)!r}, now {asked.get(key)!r}; "
-                "give the settings it was begun with, or another --work folder"
-            )
+        return settings
+    begun, engine = _read_settings(path)
+    found, asked = {**begun.identity(), "engine": engine}, {**settings.identity(), "engine": md.engine.name}
+    refuse_difference(folder, found, asked, "give the settings it was begun with, or another --work folder")
+    return going_on(settings, begun.frames_per_segment, folder)
 
 
 def _check_size(folder: Path, settings: ElectrolyteSettings) -> None:
@@ -68,11 +70,11 @@ def _check_size(folder: Path, settings: ElectrolyteSettings) -> None:
         )
 
 
-def _read_identity(path: Path) -> dict[str, Any]:
-    """What a run was begun with; settings that are newer than it have their defaults."""
+def _read_settings(path: Path) -> tuple[ElectrolyteSettings, str]:
+    """What a run was begun with, and the engine; settings that are newer than it have their defaults."""
     try:
         document = json.loads(path.read_text())
-        return {**ElectrolyteSettings.model_validate(document["settings"]).identity(), "engine": document["engine"]}
+        return ElectrolyteSettings.model_validate(document["settings"]), str(document["engine"])
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: cannot be read by this version; give another --work folder") from None
 
@@ -149,17 +151,6 @@ def describe(electrolyte: Electrolyte) -> dict[str, Any]:
         "parameters_sha256": hashlib.sha256(gromacs_topology(electrolyte).encode()).hexdigest(),
         "warnings": list(electrolyte.warnings),
     }
-
-
-def _identity(settings: ElectrolyteSettings, md: MdEngine) -> dict[str, Any]:
-    return {**settings.identity(), "engine": md.engine.name}
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _shell(settings: ElectrolyteSettings) -> str:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cgsim.reference.segments import SegmentedRun
 from cgsim.reference.settings import LARGEST_DECIMALS, LARGEST_SEED
 from cgsim.units import UnitSystem, parse_time
 
@@ -31,7 +32,9 @@ class ProtocolSettings(BaseModel):
         "120 ps", description="at 1 bar; the mean volume after the first quarter is that of the production"
     )
     settle: str = Field("20 ps", description="constant volume, not saved")
-    segment: str = Field("100 ps", description="time after which a killed run can go on")
+    segment: str = Field(
+        "100 ps", description="longest time after which a killed run can go on; shortened to a part of the production"
+    )
     timestep: float = Field(
         3.0, gt=0, le=4.0, description="largest timestep, fs; shortened so that frames are whole steps apart"
     )
@@ -60,13 +63,11 @@ class KeptFrames(BaseModel):
     decimals: int = Field(2, ge=1, le=LARGEST_DECIMALS, description="decimals of the positions that are kept, Å")
 
 
-class ElectrolyteSettings(BaseModel):
+class ElectrolyteSettings(SegmentedRun):
     """Settings of one polymer electrolyte, all-atom.
 
     Times are texts with their unit (``"2 ps"``, ``"1 ns"``).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     smiles: str = Field(description="repeat unit with its two ends marked by *, for example '*COC*'")
     salt: str = Field("LiTFSI", description="name of the salt")
@@ -100,44 +101,30 @@ class ElectrolyteSettings(BaseModel):
     def _settings_fit(self) -> "ElectrolyteSettings":
         if (self.molality is None) == (self.ion_pairs is None):
             raise ValueError("give either molality or ion_pairs, and null for the other")
-        for whole, part in (("length", "save_interval"), ("segment", "save_interval"), ("length", "segment")):
-            ratio = self._time(whole) / self._time(part)
-            if abs(ratio - round(ratio)) > 1e-6 * ratio or ratio < 0.5:
-                raise ValueError(
-                    f"{whole} must be a multiple of {part}, got {self._text(whole)!r} and {self._text(part)!r}"
-                )
+        ratio = _picoseconds(self.length) / self.interval
+        if abs(ratio - round(ratio)) > 1e-6 * ratio or ratio < 0.5:
+            raise ValueError(
+                f"length must be a multiple of save_interval, got {self.length!r} and {self.save_interval!r}"
+            )
         return self
 
-    def _text(self, name: str) -> str:
-        return str(self.protocol.segment if name == "segment" else getattr(self, name))
-
-    def _time(self, name: str) -> float:
-        time = _picoseconds(self._text(name))
-        return min(time, _picoseconds(self.length)) if name == "segment" else time
+    def _intervals(self) -> tuple[int, int]:
+        whole, most = _picoseconds(self.length) / self.interval, self.protocol.time("segment") / self.interval
+        return round(whole), int(most + 1e-6)
 
     @property
     def interval(self) -> float:
         """Time between frames, ps."""
-        return self._time("save_interval")
+        return _picoseconds(self.save_interval)
 
     @property
     def segment(self) -> float:
-        """Time of a segment of the production, ps; never more than the whole."""
-        return self._time("segment")
-
-    @property
-    def n_segments(self) -> int:
-        """Number of segments of the trajectory."""
-        return round(self._time("length") / self.segment)
-
-    @property
-    def frames_per_segment(self) -> int:
-        """Number of frames that a segment adds."""
-        return round(self.segment / self.interval)
+        """Time of a segment of the production as it is run, ps."""
+        return self.frames_per_segment * self.interval
 
     def goals(self) -> list[int]:
         """Numbers of segments after which the system gets its store and the next one its turn."""
-        step = max(1, round(self._time("round") / self.segment))
+        step = max(1, round(_picoseconds(self.round) / self.segment))
         return [*range(step, self.n_segments, step), self.n_segments]
 
     def identity(self) -> dict[str, Any]:

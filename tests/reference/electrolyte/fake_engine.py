@@ -38,7 +38,8 @@ class FakeMd:
     def write_inputs(self, folder, electrolyte, positions, cell, settings):
         (folder / START).mkdir()
         molecule = np.repeat(np.arange(len(electrolyte.molecules)), [m.n_atoms for m in electrolyte.molecules])
-        np.savez(folder / START / "box.npz", positions=positions, cell=cell, molecule=molecule)
+        frames = settings.frames_per_segment  # inputs say how long a segment is, as those of a real engine do
+        np.savez(folder / START / "box.npz", positions=positions, cell=cell, molecule=molecule, frames=frames)
         for stage in stages(settings):
             lines = ["set -e", f'echo "$(basename $(cd ../ && pwd)) {stage.name}-$2" >> {self.calls}']
             lines += [f"echo {stage.temperature[1] * self.temperature} > temperature"]
@@ -57,7 +58,7 @@ class FakeMd:
         return box["positions"] + np.cumsum(steps, axis=0)[:, box["molecule"]], box["cell"]
 
     def frames(self, part, n_atoms):  # noqa: ARG002
-        index, per_segment = int((part / "number").read_text()), 5
+        index, per_segment = int((part / "number").read_text()), int(np.load(part.parent / START / "box.npz")["frames"])
         path, cell = self.path(part.parent, per_segment * (index + 1) + 1)
         for k in range(index * per_segment, (index + 1) * per_segment + 1):
             positions = path[k] - np.floor(path[k] @ np.linalg.inv(cell)) @ cell

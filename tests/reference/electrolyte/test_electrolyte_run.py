@@ -129,9 +129,45 @@ def test_what_is_there_is_not_run_again_and_a_longer_run_goes_on(tmp_path, finis
     assert TrajectoryStore(tmp_path / "out" / "peo.h5").n_frames == 31
 
 
+@pytest.mark.usefixtures("_quick")
+def test_a_run_that_was_shorter_than_a_segment_goes_on_in_segments_of_that_length(tmp_path):
+    md = FakeMd(tmp_path / "calls")
+    generate(tmp_path, md, {"peo": small(length="4 ps")})
+    assert TrajectoryStore(tmp_path / "out" / "peo.h5").n_frames == 3
+    with pytest.raises(InputError, match="peo: was begun in segments of 2 frames, and the 5 that are asked for"):
+        generate(tmp_path, md, {"peo": small(length="10 ps")})
+    generate(tmp_path, md, {"peo": small(length="24 ps")})
+    assert [part for _, part in ran(tmp_path) if part.startswith("part")] == [f"part-{k}" for k in range(6)]
+    store = TrajectoryStore(tmp_path / "out" / "peo.h5")
+    np.testing.assert_allclose(store.time, 2.0 * np.arange(13))
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_store_of_another_system_is_neither_replaced_nor_taken_for_the_one_asked_for(tmp_path, finished):
+    shutil.copytree(finished[0] / "out", tmp_path / "out")
+    before = (tmp_path / "out" / "peo.h5").read_bytes()
+    other = small(smiles="*OCCC*", length="10 ps")
+    with pytest.raises(
+        InputError, match=r"peo.h5: has smiles '\*OCC\*', asked for '\*OCCC\*'; choose another --output"
+    ):
+        generate(tmp_path, FakeMd(tmp_path / "calls"), {"peo": other})
+    assert (tmp_path / "out" / "peo.h5").read_bytes() == before
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.usefixtures("_quick")
+def test_a_store_is_written_anew_where_other_frames_are_to_be_kept(tmp_path):
+    md = FakeMd(tmp_path / "calls")
+    generate(tmp_path, md, {"peo": small()})
+    n_calls = len(ran(tmp_path))
+    generate(tmp_path, md, {"peo": small(store={"every": 4, "decimals": 1})})
+    assert len(ran(tmp_path)) == n_calls
+    np.testing.assert_allclose(TrajectoryStore(tmp_path / "out" / "peo.h5").time, 8.0 * np.arange(6))
+
+
 def test_a_run_begun_with_other_settings_is_refused(tmp_path, finished):
     shutil.copytree(finished[0] / "work", tmp_path / "work")
-    with pytest.raises(InputError, match=r"peo: was begun with temperature 450.0, now 400.0; give"):
+    with pytest.raises(InputError, match=r"peo: has temperature 450.0, asked for 400.0; give"):
         generate(tmp_path, FakeMd(tmp_path / "calls"), {"peo": small(temperature=400.0)})
 
 
@@ -140,7 +176,7 @@ def test_an_engine_that_stops_says_where_and_others_are_finished(tmp_path):
     with pytest.raises(InputError, match=r"Fake 1.0 stopped after step 1700 of part-00000 \(Too warm\); kept: settle"):
         generate(tmp_path, md, {"peo": small()})
     assert len(list((tmp_path / "work" / "peo").glob("*-0000?"))) == N_PREPARATION
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_broken_bond_is_reported_with_its_moment(tmp_path):
@@ -168,7 +204,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     ("changes", "words"),
     [
         ({"smiles": "*OCC"}, "two"),
-        ({"salt": "LiTFSY"}, "did you mean"),
+        ({"salt": "LiTFSY"}, "expected one of LiTFSI, "),
         ({"n_chains": 1}, "make a box of about .* more chains"),
         ({"protocol": {**SMALL["protocol"], "packing_density": 5.0}}, "cannot pack .* lower protocol.packing_density"),
     ],
@@ -177,7 +213,7 @@ def test_what_cannot_be_built_is_one_line_and_leaves_nothing(tmp_path, changes, 
     with pytest.raises(InputError, match=words) as refused:
         generate(tmp_path, FakeMd(tmp_path / "calls"), {"peo": small(**changes)})
     assert "\n" not in str(refused.value)
-    assert not list(tmp_path.glob("work/*"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_where_the_stores_shall_go_is_refused(tmp_path):
