@@ -5,7 +5,7 @@
 
 Each variant is trained on the 150 chains of data/chains-100/train for 1,000 steps, a quarter of what the shipped model
 had, and simulates the 36 validation chains for 20,000 tau; the test chains are not looked at. Models and scores are
-kept in runs/ablations, and a variant that is there already is only printed. One takes about ten minutes of one core.
+kept in runs/ablations, and a variant that is there already is only printed. One takes about three minutes of one core.
 """
 
 import argparse
