@@ -1,5 +1,6 @@
 """How a trajectory is cut into segments, after each of which a killed run can go on."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +21,9 @@ class SegmentedRun(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     _begun: int = PrivateAttr(0)  # frames of a segment of the run that is gone on with
 
+    @abstractmethod
     def _intervals(self) -> tuple[int, int]:
         """Save intervals in the whole trajectory, and in the longest segment that is wanted."""
-        raise NotImplementedError
 
     @property
     def frames_per_segment(self) -> int:
