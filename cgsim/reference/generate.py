@@ -88,7 +88,8 @@ def _check_start(folder: Path, chain: Chain, settings: ChainSettings) -> ChainSe
     """The settings, with the segments of a run that was begun; its inputs must be those of these settings."""
     if not part_folder(folder, 0).is_dir():
         return settings
-    begun = re.search(r"^run (\d+)$", (folder / SEGMENT_FILE).read_text(), re.MULTILINE)
+    inputs = folder / SEGMENT_FILE
+    begun = re.search(r"^run (\d+)$", inputs.read_text() if inputs.is_file() else "", re.MULTILINE)
     if begun and int(begun[1]) % settings.steps("save_interval") == 0:
         settings = going_on(settings, int(begun[1]) // settings.steps("save_interval"), folder)
     with TemporaryDirectory() as fresh:
@@ -121,6 +122,7 @@ def _finish(folder: Path, target: Path, chain: Chain, settings: ChainSettings, e
             f"{folder}: kT is {kinetic.value:.4f} +- {kinetic.standard_error:.4f} from velocities, "
             f"expected {settings.temperature:g}; the trajectory is kept there but not stored"
         )
+    target.parent.mkdir(parents=True, exist_ok=True)  # another job that shares it may have removed it while empty
     kept = np.round(positions[:: settings.store.every], settings.store.decimals)
     trajectory = Trajectory(
         system=chain_system(chain.sequence),

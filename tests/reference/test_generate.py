@@ -136,6 +136,21 @@ def test_results_of_other_settings_are_not_mixed_in(finished, tmp_path):
         generate(tmp_path, SMALL.model_copy(update={"temperature": 1.1}))
 
 
+def test_a_run_without_its_inputs_is_refused(finished, tmp_path):
+    shutil.copytree(finished / "work", tmp_path / "work")
+    (tmp_path / "work" / NAMES[0] / "segment.in").unlink()
+    with pytest.raises(InputError, match=r"was begun with other settings \(segment.in would differ\)"):
+        generate(tmp_path)
+
+
+def test_a_folder_that_another_job_removed_while_it_was_empty_is_made_again(tmp_path):
+    events = generate_chains(SMALL, tmp_path / "out", tmp_path / "work", lammps(), 1)
+    next(events)
+    (tmp_path / "out").rmdir()
+    assert len([event for event in events if isinstance(event, ChainFigures)]) == len(NAMES)
+    assert len(list((tmp_path / "out").glob("*.h5"))) == len(NAMES)
+
+
 def test_a_run_that_blows_up_says_where_and_keeps_what_was_good(finished, tmp_path):
     shutil.copytree(finished / "work", tmp_path / "work")
     broken = tmp_path / "work" / NAMES[0]

@@ -186,6 +186,7 @@ def _finish(
         made_with = _made_with(target)
         if made_with and made_with[0].store == settings.store:
             return SystemDone(job.name, json.loads(record.read_text()))
+    output.mkdir(parents=True, exist_ok=True)  # another job that shares it may have removed it while it was empty
     write_production(target, folder, system, settings, job.n_segments, md, documents)
     values, decay = reference_values(target)
     torsions = _known_torsions(record) or torsion_profiles(settings.smiles)
