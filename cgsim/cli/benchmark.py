@@ -22,15 +22,16 @@ def speed(
     ] = Path("runs/benchmark/speed"),
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
     largest: Annotated[int, typer.Option(min=1000, help="Beads of the largest box that is measured.")] = 1_000_000,
+    largest_step: Annotated[
+        int, typer.Option(min=1000, help="Beads of the largest box of which a whole step is taken.")
+    ] = 150_000,
     repeats: Annotated[int, typer.Option(min=3, help="Alternating rounds that each median is taken over.")] = 7,
 ) -> None:
     """Measure where the time of a simulation and of training goes: less than ten minutes on two cores."""
     from cgsim.benchmark.speed import SpeedBenchmark, run_speed
     from cgsim.config import select_device
 
-    table = run_speed(
-        SpeedBenchmark(output=output, device=select_device(device), largest=largest, repeats=repeats), typer.echo
-    )
+    table = run_speed(SpeedBenchmark(output, select_device(device), largest, largest_step, repeats), typer.echo)
     typer.echo(table)
 
 

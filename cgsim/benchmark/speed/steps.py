@@ -27,7 +27,7 @@ from cgsim.simulate.rollout import RolloutFrame, RolloutState, rollout
 STEP = "a step"
 PARTS = ("neighbour search", "networks", "guard", "writing")
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-LARGEST_STEP = 20_000  # beads of the largest box of which a whole step is taken; larger ones show one network call
+SMALL = 50_000  # beads of boxes that are measured more than once
 FRAMES_WRITTEN = 20
 ROUNDS_OF_PARTS = 3
 
@@ -167,38 +167,47 @@ def _writing(frame: RolloutFrame) -> float:
         return timed(lambda: folder.write((0,), [frame] * FRAMES_WRITTEN, run), 1, device) / FRAMES_WRITTEN
 
 
-def measure_sizes(setting: Setting, largest: int, rounds: int) -> list[Row]:
-    """Time and memory per bead of one box from a thousand beads to the largest."""
+def measure_sizes(setting: Setting, largest: int, largest_step: int, rounds: int) -> list[Row]:
+    """Time and memory per bead of one box from a thousand beads to the largest.
+
+    Args:
+        setting: model, and the small box that is tiled.
+        largest: beads of the largest box, of which one network call is taken.
+        largest_step: beads of the largest box of which a whole step is taken.
+        rounds: samples of small boxes; of one with more than :data:`SMALL` beads there is one.
+    """
     rows: list[Row] = []
-    small: float | None = None
+    smallest: dict[str, float] = {}
+
+    def add(system: str, part: str, of_beads: Timing) -> None:
+        smallest.setdefault(part, of_beads.value)
+        rows.append(speed_row(system, "eager float32", f"{part}, us/bead", of_beads))
+        relative = of_beads.times(1.0 / smallest[part])
+        rows.append(speed_row(system, "eager float32", f"{part}, per bead / that of the smallest box", relative))
+
     for wanted in [n for n in SIZES if n <= largest]:
         before = memory_in_use(setting.device)
         batch, state = tiled(setting, tiles_for(wanted, setting.inputs.n_beads))
         n = batch.sizes[0]
         system = f"box of {n} beads"
-        repeats = rounds if n < 50_000 else 1
+        repeats = rounds if n < SMALL else 1
         search = batch.search(setting.model.settings.dynamics.cutoff, 0.0)
         positions = state.frames[-1].wrapped_positions
-        seconds = {"network call": [], "neighbour search": []}  # type: dict[str, list[float]]
+        seconds: dict[str, list[float]] = {"network call": [], "neighbour search": []}
         call = Call(setting.model, batch, state, Execution())
-        if n < 50_000:
+        if n < SMALL:
             call()
         for _ in range(repeats):
             seconds["network call"].append(timed(call, 1, setting.device))
             seconds["neighbour search"].append(timed(partial(search.pairs, positions), 1, setting.device))
-        for part, samples in seconds.items():
-            rows.append(speed_row(system, "eager float32", f"{part}, us/bead", Timing.of(samples).times(1e6 / n)))
-        total = [a + b for a, b in zip(*seconds.values(), strict=True)]
-        per_bead = Timing.of(total).times(1e6 / n)
-        small = small or per_bead.value
-        rows.append(
-            speed_row(system, "eager float32", "time per bead / that of the smallest", per_bead.times(1 / small))
-        )
-        if n <= LARGEST_STEP:
+        seconds["both"] = [a + b for a, b in zip(*seconds.values(), strict=True)]
+        if n <= largest_step:
             stepper = Stepper(setting, batch, state, Execution())
-            stepper()
-            samples = [timed(stepper, 1, setting.device) for _ in range(3)]
-            rows.append(speed_row(system, "eager float32", f"{STEP}, us/bead", Timing.of(samples).times(1e6 / n)))
+            if n < SMALL:
+                stepper()
+            seconds[STEP] = [timed(stepper, 1, setting.device) for _ in range(repeats)]
+        for part, samples in seconds.items():
+            add(system, part, Timing.of(samples).times(1e6 / n))
         used = largest_memory(setting.device) - before
         rows.append(speed_row(system, "eager float32", "memory, bytes/bead", used / n if used > 0 else float("nan")))
         del batch, state, call, search

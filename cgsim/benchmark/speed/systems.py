@@ -28,6 +28,7 @@ TOPOLOGY, TRAJECTORY = Path("data/peo_litfsi_450K/prod.tpr"), Path("data/peo_lit
 CHAIN = Path("data/chains-100/test/random-000.h5")
 ELECTROLYTE, CHAINS = Path("configs/demo-electrolyte.yaml"), Path("configs/demo-chains.yaml")
 PUBLISHED = Path("configs/published-electrolyte.yaml")
+SHIPPED = Path("configs/benchmark/electrolyte.yaml")
 MOST_OFFSET = 20  # lags of history that are read, enough for every model here
 
 
