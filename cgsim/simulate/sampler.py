@@ -31,7 +31,8 @@ class SamplerSettings(BaseModel):
         n_levels: number of noise levels, spaced geometrically.
         n_steps: Langevin steps at each level.
         step_size: ``langevin``: step in units of sigma^2; ``published``: the constant step, length^2.
-        churn: ``heun``: how much noise is put back at each level; 0 is deterministic.
+        churn: how much noise is put back at each level; 0 is deterministic, so that errors made at high levels stay.
+            ``heun``: relative to the level; ``multistep``: amplitude relative to that of the reverse diffusion.
         scaled: what is scaled, class by class, until refined displacements have the variance of the data. ``draw``: the
             noise of the Gaussian draw alone; ``start``: that and the noise of the first level together, so that motion
             of neighbours with each other and against each other grows alike; ``none``: nothing.
@@ -105,7 +106,7 @@ def refine(
                 positions = positions + step * score + (2.0 * step) ** 0.5 * noise()
         return denoise(positions, levels[-1])
     if settings.method == "multistep":
-        return _multistep(denoise, positions, levels)
+        return _multistep(denoise, positions, levels, settings.churn, noise)
     for level, below in zip(levels, [*levels[1:], 0.0], strict=True):
         if settings.method == "ancestral":
             clean = denoise(positions, level)
@@ -116,11 +117,17 @@ def refine(
     return positions
 
 
-def _multistep(denoise: Denoise, positions: Tensor, levels: list[float]) -> Tensor:
+def _multistep(
+    denoise: Denoise, positions: Tensor, levels: list[float], churn: float, noise: Callable[[], Tensor]
+) -> Tensor:
     """Down all levels by DPM-Solver++(2M) of Lu et al. (2022), algorithm 2, in terms of the denoiser.
 
     Between two levels the expected clean positions are taken to change linearly with the logarithm of the level, as
     they did between the two before; the first step takes them as constant. The last step is a plain denoising step.
+    With churn a part of the noise is drawn afresh at every level but the last, as much as leaves its variance right: what
+    is left of the old one is scaled to ``sqrt(1 - churn^2 (1 - r^2))`` of it, r the ratio of the levels (Song, Meng and
+    Ermon 2021, equation 16). At 1 these are steps of the reverse diffusion, whose noise makes up for what went wrong
+    further up.
     """
     clean, earlier_step = denoise(positions, levels[0]), 0.0
     before = clean
@@ -128,7 +135,11 @@ def _multistep(denoise: Denoise, positions: Tensor, levels: list[float]) -> Tens
         step = math.log(level / below)
         change = 0.5 * step / earlier_step if earlier_step > 0.0 else 0.0
         ahead = clean + change * (clean - before)
-        positions = below / level * positions + (1.0 - below / level) * ahead
+        removed = 1.0 - (below / level) ** 2  # share of the noise's variance
+        kept = below / level * (1.0 - churn**2 * removed) ** 0.5
+        positions = kept * positions + (1.0 - kept) * ahead
+        if churn > 0.0:
+            positions = positions + churn * below * removed**0.5 * noise()
         before, earlier_step = clean, step
         clean = denoise(positions, below)
     return clean

@@ -39,7 +39,7 @@ CONTACTS_EVERY = 64.0  # ps, so that models of any lag up to that are seen alike
 DATA = Path(__file__).parents[2] / "data" / "spe-450K" / "train"
 
 
-def motion(beads: Trajectory) -> Array:
+def motion(beads: Trajectory, lags: list[float]) -> Array:
     """Mean squared displacements, [lags, classes and chains]."""
     system, interval = beads.system, float(np.median(np.diff(beads.time)))
     positions = beads.unwrapped_positions
@@ -47,7 +47,7 @@ def motion(beads: Trajectory) -> Array:
     chains = np.isin(system.molecule_id, system.molecule_id[system.bond_index[0]])
     masses, molecules = system.masses[chains], system.molecule_id[chains]
     rows = []
-    for lag in LAGS:
+    for lag in lags:
         frames = round(lag / interval)
         moved = positions[frames:] - positions[:-frames]
         squares = np.square(moved).sum(axis=-1).mean(axis=0)
@@ -91,11 +91,12 @@ def compare(model: TrainedModel, stores: list[Path], sampler: SamplerSettings, l
         results = simulate(model, stores, Path(folder) / "out.h5", settings, resume=False, report=lambda _: None)
         rollouts = [TrajectoryStore(result.path).read() for result in results]
     seconds = time.process_time() - begun
+    lags = [lag for lag in LAGS if lag >= model.card.model.lag_time]
     moved, lengths, rdfs, noise, names, kept = [], [], [], [], [], []
     for path, rollout in zip(stores, rollouts, strict=True):
         md, ours = open_beads(path, model.card.mapping).read(), rollout[round(LEFT_OUT * rollout.n_frames) :]
         names = [*md.system.type_names, "chains"]
-        moved.append(motion(ours) / motion(md))
+        moved.append(motion(ours, lags) / motion(md, lags))
         lengths.append(np.array(bonds(ours)) / bonds(md))
         kept.append(contacts(md, ours, CONTACTS_EVERY))
         half = md.n_frames // 2
@@ -103,7 +104,7 @@ def compare(model: TrainedModel, stores: list[Path], sampler: SamplerSettings, l
         rdfs.append({pair: abs(found[pair] - g).mean() for pair, g in reference.items()})
         noise.append({pair: abs(first[pair] - second[pair]).mean() for pair in reference})
     logs, sizes = np.log(moved), np.array(lengths)
-    for k, lag in enumerate(LAGS):
+    for k, lag in enumerate(lags):
         cells = [
             f"{name} {np.exp(logs[:, k, c].mean()):.2f} +- {logs[:, k, c].std(ddof=1) / np.sqrt(len(logs)):.2f}"
             for c, name in enumerate(names)

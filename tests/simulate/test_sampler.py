@@ -17,6 +17,8 @@ NORMAL = Mixture(weights=(1.0,), means=(0.0,), stds=(1.0,))
 # With these many levels what a method does to a density, beyond what statistics hide, stays below BIAS.
 EXACT_IN_THE_LIMIT = {
     "multistep": SamplerSettings(method="multistep", n_levels=60, end=0.01),
+    "multistep with churn": SamplerSettings(method="multistep", n_levels=120, end=0.01, churn=1.0),
+    "multistep with some churn": SamplerSettings(method="multistep", n_levels=120, end=0.01, churn=0.5),
     "heun": SamplerSettings(method="heun", n_levels=60, end=0.01),
     "heun with churn": SamplerSettings(method="heun", n_levels=80, end=0.01, churn=0.1),
     "ancestral": SamplerSettings(method="ancestral", n_levels=300, end=0.01),
