@@ -124,10 +124,10 @@ def _multistep(
 
     Between two levels the expected clean positions are taken to change linearly with the logarithm of the level, as
     they did between the two before; the first step takes them as constant. The last step is a plain denoising step.
-    With churn a part of the noise is drawn afresh at every level but the last, as much as leaves its variance right: what
-    is left of the old one is scaled to ``sqrt(1 - churn^2 (1 - r^2))`` of it, r the ratio of the levels (Song, Meng and
-    Ermon 2021, equation 16). At 1 these are steps of the reverse diffusion, whose noise makes up for what went wrong
-    further up.
+    With churn a part of the noise is drawn afresh at every level but the last, as much as leaves its variance right:
+    what is left of the old one is scaled to ``sqrt(1 - churn^2 (1 - r^2))`` of it, r the ratio of the levels (Song,
+    Meng and Ermon 2021, equation 16). At 1 these are steps of the reverse diffusion, whose noise makes up for what went
+    wrong further up.
     """
     clean, earlier_step = denoise(positions, levels[0]), 0.0
     before = clean
