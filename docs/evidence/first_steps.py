@@ -2,6 +2,7 @@
 
     python docs/evidence/first_steps.py electrolyte/seed-1
     python docs/evidence/first_steps.py runs/a/model data/spe-450K/train/PCL.h5 --steps 24
+    python docs/evidence/first_steps.py electrolyte/seed-1 --steps 2 --sampler n_levels=9 churn=1
 
 Prints how many beads of polymer and how many anions there are around a lithium, shell by shell: in MD, and after so
 many steps from 16 windows of it, mean over the systems. Where a row settles shows how long errors add up. Of an
@@ -18,9 +19,11 @@ import torch
 from cgsim.beads import open_beads
 from cgsim.benchmark.electrolyte.roles import Roles, find_roles
 from cgsim.checkpoint import TrainedModel, find_model, load_model
+from cgsim.config import override_sampler
 from cgsim.geometry.periodic import minimum_image
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.simulate.propagator import LearnedPropagator
+from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.source import lag_stride
 from cgsim.trajectory.windows import history_window
 from cgsim.typing import Array
@@ -43,7 +46,7 @@ def surroundings(positions: Array, cell: Array, roles: Roles) -> Array:
     return np.array(counts)
 
 
-def follow(model: TrainedModel, path: Path, n_steps: int) -> Array:
+def follow(model: TrainedModel, sampler: SamplerSettings, path: Path, n_steps: int) -> Array:
     """Surroundings in MD and after every step, [1 + steps, polymer and anion, shells]."""
     card, beads = model.card, open_beads(path, model.card.mapping)
     md, stride = beads.read(), lag_stride(beads, card.model.lag_time)
@@ -53,7 +56,7 @@ def follow(model: TrainedModel, path: Path, n_steps: int) -> Array:
     every_lag = tuple(range(offsets[-1] + 1))
     recent = torch.from_numpy(np.concatenate([history_window(md, f, stride, every_lag) for f in frames])).float()
     system = SystemInputs.of(beads.atoms, beads.mapping, cell, card.vocabulary, card.scales.class_names, str(path))
-    propagator = LearnedPropagator(model.model, card.sampler, card.calibration, model.trained)
+    propagator = LearnedPropagator(model.model, sampler, card.calibration, model.trained)
     with torch.no_grad():
         batch = make_batch([system], [0] * N_WINDOWS, model.model.embedding)
     generator, back = torch.Generator().manual_seed(1), [-1 - offset for offset in reversed(offsets)]
@@ -71,10 +74,12 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("stores", nargs="*", type=Path, help=f"MD; by default {', '.join(SYSTEMS)}")
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--sampler", nargs="*", default=[], metavar="KEY=VALUE")
     given = parser.parse_args()
     model = load_model(find_model(given.model), torch.device("cpu"))
+    sampler = override_sampler(model.card.sampler, given.sampler)
     stores = given.stores or [DATA / f"{name}.h5" for name in SYSTEMS]
-    found = np.mean([follow(model, path, given.steps) for path in stores], axis=0)
+    found = np.mean([follow(model, sampler, path, given.steps) for path in stores], axis=0)
     shells = " | ".join(f"{a:g} to {b:g} A" for a, b in pairwise(EDGES))
     for k, partner in enumerate(("polymer", "anions")):
         print(f"| {partner} | {shells} |\n|---|{'---|' * (len(EDGES) - 1)}")
