@@ -31,7 +31,10 @@ def speed(
     from cgsim.benchmark.speed import SpeedBenchmark, run_speed
     from cgsim.config import select_device
 
-    table = run_speed(SpeedBenchmark(output, select_device(device), largest, largest_step, repeats), typer.echo)
+    settings = SpeedBenchmark(
+        output=output, device=select_device(device), largest=largest, largest_step=largest_step, repeats=repeats
+    )
+    table = run_speed(settings, typer.echo)
     typer.echo(table)
 
 
