@@ -79,6 +79,20 @@ class BenchmarkData:
     execution: Execution = field(default_factory=Execution)
     other_starts: dict[str, Path] = field(default_factory=dict)
 
+    @property
+    def all_stores(self) -> dict[str, Path]:
+        """Every store by name: training, validation, the unseen systems.
+
+        Raises:
+            InputError: if two have the same name.
+        """
+        stores = [*self.train.items(), *self.validation.items(), *self.systems.items()]
+        found: dict[str, Path] = {}
+        for name, path in stores:
+            if found.setdefault(name, path) is not path:
+                raise InputError(f"{path}: has the name of {found[name]}; give one of them another")
+        return found
+
     def open(self, path: Path) -> BeadStore:
         """A store as beads.
 

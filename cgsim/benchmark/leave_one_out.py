@@ -1,4 +1,7 @@
-"""Leave one polymer out: with few polymers, each in turn is the unseen one, and the others are learned from."""
+"""Leave one polymer out: with few polymers, each in turn is the unseen one, and the others are learned from.
+
+Where a training for each is too dear, several leave at a time.
+"""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cgsim.benchmark.baselines.regression import Labelled, constant, forest, linear
+from cgsim.benchmark.data import BenchmarkData
 from cgsim.benchmark.methods.context import Benchmark, atoms_of
 from cgsim.benchmark.models import open_models, train_models
 from cgsim.benchmark.portrait import Portrait
@@ -50,28 +54,52 @@ def polymer_key(atoms: System) -> str:
     return " ".join(key or sorted(counts))
 
 
-def leave_one_out(benchmark: Benchmark, config: Path, overrides: list[str], n_seeds: int) -> list[Row]:
-    """Train on all polymers but one, simulate that one, and compare the mean squared displacement at 400 ps.
+def left_out(data: BenchmarkData, n_turns: int) -> list[list[str]]:
+    """Stores that leave in each turn: those of one polymer, or of every ``n_turns``-th.
 
     Every store of training, validation and the unseen systems takes its turn; stores of the same polymer leave
     together.
 
+    Args:
+        data: where the stores are.
+        n_turns: so many turns, with as many polymers left out in each as that takes; 0 leaves out one at a time.
+
     Raises:
-        InputError: if there are fewer than two polymers.
+        InputError: if there are fewer than two polymers or turns, or fewer polymers than turns.
+    """
+    stores = data.all_stores
+    polymers: dict[str, list[str]] = {}
+    for name, system in atoms_of(data, stores).items():
+        polymers.setdefault(polymer_key(system), []).append(name)
+    n = len(polymers)
+    if n < LEAST:
+        raise InputError("--leave-one-out: all systems have the same polymer, at least two are needed")
+    if n_turns and not LEAST <= n_turns <= n:
+        raise InputError(f"--turns {n_turns}: {n} polymers can leave in {LEAST} to {n} turns")
+    each = list(polymers.values())
+    return [[name for members in each[turn :: n_turns or n] for name in members] for turn in range(n_turns or n)]
+
+
+def leave_one_out(
+    benchmark: Benchmark, turns: list[list[str]], config: Path, overrides: list[str], n_seeds: int
+) -> list[Row]:
+    """Train on all systems but some, simulate those, and compare the mean squared displacement at 400 ps.
+
+    Args:
+        benchmark: the data and what was measured of them.
+        turns: what is left out of each training; see :func:`left_out`.
+        config: experiment to train.
+        overrides: changes to it.
+        n_seeds: training seeds.
     """
     data = benchmark.data
-    stores = {**data.train, **data.validation, **data.systems}
+    stores = data.all_stores
     atoms = atoms_of(data, stores)
-    polymers: dict[str, list[str]] = {}
-    for name, system in atoms.items():
-        polymers.setdefault(polymer_key(system), []).append(name)
-    if len(polymers) < LEAST:
-        raise InputError("--leave-one-out: all systems have the same polymer, at least two are needed")
     references = benchmark.measured("left-out-whole", stores, data.read)
     known = benchmark.measured("left-out-short", stores, data.read_short)
     labels = tuple(f"{MSD}_{role}" for role in ROLES)
     answers: dict[str, list[dict[str, Portrait]]] = {}
-    for number, members in enumerate(polymers.values()):
+    for number, members in enumerate(turns):
         others = {name: path for name, path in stores.items() if name not in members}
         asked = {name: atoms[name] for name in members}
         learned = Labelled({n: atoms[n] for n in others}, {n: known[n] for n in others})
@@ -79,8 +107,9 @@ def leave_one_out(benchmark: Benchmark, config: Path, overrides: list[str], n_se
         _add(answers, "composition-linear", [linear(learned, Labelled({}, {}), asked, labels)])
         _add(answers, "composition-forest", [forest(learned, asked, labels, 0)])
         _add(answers, "short-md", [{name: known[name] for name in members}])
-        benchmark.say(f"left out: {', '.join(members)} ({number + 1} of {len(polymers)})")
-        folder = data.folder / "leave-one-out" / members[0]
+        turn = f"{number + 1} of {len(turns)}"
+        benchmark.say(f"left out: {', '.join(members)} ({turn})")
+        folder = data.folder / "leave-one-out" / turn.replace(" ", "-")
         folders = train_models(config, overrides, others, {}, n_seeds, folder / "models", benchmark.say)
         left_out = replace(data, systems={name: stores[name] for name in members})
         part = replace(benchmark, data=left_out, references={name: references[name] for name in members})
@@ -91,7 +120,7 @@ def leave_one_out(benchmark: Benchmark, config: Path, overrides: list[str], n_se
                 make = partial(
                     model_portraits, one.model, part.data, part.references, TIME, k, runs, benchmark.progress
                 )
-                portraits.append(part.kept(f"left-out-{name}-{members[0]}", k, one.fingerprint, make))
+                portraits.append(part.kept(f"left-out-{name}-{folder.name}", k, one.fingerprint, make))
             _add(answers, OURS + name, portraits)
     return _score(benchmark.data.task.name, answers, references, n_seeds)
 

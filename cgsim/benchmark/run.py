@@ -9,7 +9,7 @@ from cgsim.benchmark.chain import CHAIN
 from cgsim.benchmark.data import BenchmarkData, PortraitShelf, Progress, find_stores, split_starts
 from cgsim.benchmark.electrolyte import ELECTROLYTE
 from cgsim.benchmark.figures import draw_figures
-from cgsim.benchmark.leave_one_out import leave_one_out
+from cgsim.benchmark.leave_one_out import leave_one_out, left_out
 from cgsim.benchmark.methods import METHODS, Benchmark, Predicted, reference_portraits
 from cgsim.benchmark.models import Say, SeedModel, open_models, train_models
 from cgsim.benchmark.rows import REFERENCE, Row, write_rows
@@ -45,6 +45,7 @@ class BenchmarkSettings:
         time: length of the rollouts, with unit.
         training_length: of what is learned from, with unit.
         leave_one_out: score models that are trained on all polymers but one.
+        n_turns: so many trainings for it, several polymers left out in each; 0 for one at a time.
         output: folder.
         device: for training and simulation.
         execution: how the networks are run in the rollouts.
@@ -64,6 +65,7 @@ class BenchmarkSettings:
     time: str = ""
     training_length: str = ""
     leave_one_out: bool = False
+    n_turns: int = 0
     output: Path = Path("runs/benchmark")
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     execution: Execution = field(default_factory=Execution)
@@ -86,6 +88,8 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     """
     task = TASKS[settings.task]
     methods = _chosen(settings)
+    if settings.n_turns and not settings.leave_one_out:
+        raise InputError(f"--turns {settings.n_turns}: needs --leave-one-out")
     folder = settings.output / task.name
     train = find_stores(settings.train or task.train, "--train")
     validation = _validation(settings, task)
@@ -93,6 +97,7 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     models = _models(settings, task, train, validation, folder, methods, say)
     data = replace(_data(settings, task, train, validation, systems, models, folder), other_starts=other_starts)
     data.check()
+    turns = left_out(data, settings.n_turns) if settings.leave_one_out else []
     folder.mkdir(parents=True, exist_ok=True)
     shelf = PortraitShelf(folder / "portraits")
     lengths = task.quick_lengths if settings.quick else task.n_lengths
@@ -109,9 +114,9 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
         for predicted in METHODS[name](benchmark):
             rows += _rows(benchmark, predicted)
         text = _write(task, rows, heading, folder)
-    if settings.leave_one_out:
+    if turns:
         configs = settings.configs or (default_config(task),)
-        rows += leave_one_out(benchmark, configs[0], list(settings.overrides), settings.n_seeds)
+        rows += leave_one_out(benchmark, turns, configs[0], list(settings.overrides), settings.n_seeds)
         text = _write(task, rows, heading, folder)
     draw_figures(task, rows, folder)
     return rows, text

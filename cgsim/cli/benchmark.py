@@ -82,7 +82,7 @@ def chain(
         training=(config or [], overrides or []),
         output=output,
         machine=(device, compiled),
-        leave_one_out=False,
+        left_out=(False, 0),
     )
 
 
@@ -97,6 +97,9 @@ def electrolyte(
     leave_one_out: Annotated[
         bool, typer.Option("--leave-one-out", help="Also train on all polymers but one, each in turn.")
     ] = False,
+    turns: Annotated[
+        int, typer.Option(min=0, help="Trainings of --leave-one-out, several polymers left out in each; 0: one by one.")
+    ] = 0,
     seeds: Annotated[int, SEEDS] = 3,
     time: Annotated[str, TIME] = "",
     training_length: Annotated[str, LENGTH] = "",
@@ -117,7 +120,7 @@ def electrolyte(
         training=(config or [], overrides or []),
         output=output,
         machine=(device, compiled),
-        leave_one_out=leave_one_out,
+        left_out=(leave_one_out, turns),
     )
 
 
@@ -132,7 +135,7 @@ def _run(
     training: tuple[list[Path], list[str]],
     output: Path,
     machine: tuple[str, bool],
-    leave_one_out: bool,
+    left_out: tuple[bool, int],
 ) -> None:
     """Run a task and show its tables."""
     import shlex
@@ -159,7 +162,8 @@ def _run(
         output=output,
         device=select_device(machine[0]),
         execution=choose_execution(compiled=machine[1], precision="float32"),
-        leave_one_out=leave_one_out,
+        leave_one_out=left_out[0],
+        n_turns=left_out[1],
         command=shlex.join(["cgsim", *sys.argv[1:]]),
     )
     started = time.perf_counter()
