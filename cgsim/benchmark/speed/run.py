@@ -20,11 +20,11 @@ from cgsim.benchmark.speed.systems import (
     CHAINS,
     ELECTROLYTE,
     PUBLISHED,
-    SHIPPED,
     Setting,
     copies_of,
     import_electrolyte,
     load_setting,
+    load_shipped,
     tiled,
 )
 from cgsim.benchmark.speed.timing import alternate, has_own_clock
@@ -77,10 +77,7 @@ def run_speed(settings: SpeedBenchmark, say: Callable[[str], None]) -> str:
         PUBLISHED, settings.output / "electrolyte.h5", settings.device,
         ["model.lag_time=15 ps", "model.dynamics.cutoff=7.0", "model.refiner=null"],
     )  # fmt: skip
-    # The frames of the shipped box are 1.5 ps apart: 31.5 ps is the nearest to the model's 32 ps that they allow.
-    shipped = load_setting(
-        SHIPPED, settings.output / "electrolyte.h5", settings.device, ["model.lag_time=31.5 ps"]
-    )  # fmt: skip
+    shipped = load_shipped(settings.output / "electrolyte.h5", settings.device)
     chains = load_setting(CHAINS, CHAIN, settings.device, [])
     box = f"electrolyte, {5 * electrolyte.inputs.n_beads} beads in one box"
     announce("one network call: demo network")

@@ -1,16 +1,18 @@
-"""What is measured: the shipped electrolyte tiled to any size, chains of ten beads, and models of a given architecture.
+"""What is measured: the shipped electrolyte tiled to any size, chains of ten beads, and models.
 
-Positions are real, and every step is taken from them; weights are those of an untrained network, whose time is that of
-a trained one. Readouts are zero, as training finds them, so that refinement leads back to the mean of the draw.
+Positions are real, and every step is taken from them. Of architectures that no model ships of, weights are those of an
+untrained network, whose time is that of a trained one; readouts are zero, as training finds them, so that refinement
+leads back to the mean of the draw.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from cgsim.beads import open_beads
+from cgsim.checkpoint import find_model, load_model
 from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.geometry import wrap
@@ -20,6 +22,7 @@ from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.simulate.propagator import Calibration, LearnedPropagator
 from cgsim.simulate.rollout import RolloutState
 from cgsim.simulate.sampler import SamplerSettings
+from cgsim.simulate.stability import TrainingRange
 from cgsim.train.data import TrainingSet, load_training_set
 from cgsim.trajectory.importing import import_trajectory
 from cgsim.typing import Float, Int32, Tensor
@@ -28,7 +31,7 @@ TOPOLOGY, TRAJECTORY = Path("data/peo_litfsi_450K/prod.tpr"), Path("data/peo_lit
 CHAIN = Path("data/chains-100/test/random-000.h5")
 ELECTROLYTE, CHAINS = Path("configs/demo-electrolyte.yaml"), Path("configs/demo-chains.yaml")
 PUBLISHED = Path("configs/published-electrolyte.yaml")
-SHIPPED = Path("configs/benchmark/electrolyte.yaml")
+SHIPPED, SHIPPED_CONFIG = "electrolyte/seed-0", Path("configs/benchmark/electrolyte.yaml")
 MOST_OFFSET = 20  # lags of history that are read, enough for every model here
 
 
@@ -37,8 +40,10 @@ class Setting:
     """A model, and one small system that it can start from.
 
     Attributes:
-        model: untrained, in evaluation mode.
+        model: in evaluation mode.
         sampler: how its draws are refined.
+        calibration: of its noise.
+        trained: range that its guard keeps.
         data: training windows of the small system.
         inputs: the small system.
         unwrapped: [frames, beads, 3], positions one lag apart, the present last; length.
@@ -46,6 +51,8 @@ class Setting:
 
     model: CoarseGrainedModel
     sampler: SamplerSettings
+    calibration: Calibration
+    trained: TrainingRange
     data: TrainingSet
     inputs: SystemInputs
     unwrapped: Float[Tensor, "frames beads 3"]
@@ -57,14 +64,11 @@ class Setting:
 
     def with_model(self, settings: ModelSettings, sampler: SamplerSettings) -> "Setting":
         """The same system with another architecture."""
-        model = untrained(settings, self.data, self.device)
-        return Setting(model, sampler, self.data, self.inputs, self.unwrapped)
+        return replace(self, model=untrained(settings, self.data, self.device), sampler=sampler)
 
     def propagator(self) -> LearnedPropagator:
         """The model ready to draw, with its guard."""
-        n_classes = len(self.data.scales.class_names)
-        calibration = Calibration(own_error=1.0, noise_scale=(1.0,) * n_classes)
-        return LearnedPropagator(self.model, self.sampler, calibration, self.data.trained)
+        return LearnedPropagator(self.model, self.sampler, self.calibration, self.trained)
 
 
 def import_electrolyte(folder: Path) -> Path:
@@ -90,7 +94,32 @@ def load_setting(config: Path, store: Path, device: torch.device, changes: list[
     frames = beads.read(slice(first, n_frames, stride))
     unwrapped = torch.from_numpy(frames.unwrapped_positions)
     model = untrained(plan.model, data, device)
-    return Setting(model, experiment.sampler, data, data.inputs(data.train)[0], unwrapped)
+    calibration = Calibration(own_error=1.0, noise_scale=(1.0,) * len(data.scales.class_names))
+    return Setting(
+        model, experiment.sampler, calibration, data.trained, data, data.inputs(data.train)[0], unwrapped
+    )  # fmt: skip
+
+
+def load_shipped(store: Path, device: torch.device) -> Setting:
+    """The model of electrolytes that ships, with its weights, and a store to start from.
+
+    The frames of the shipped box are 1.5 ps apart: its history is 31.5 ps apart, the nearest to the 32 ps of the model
+    that they allow.
+    """
+    setting = load_setting(SHIPPED_CONFIG, store, device, ["model.lag_time=31.5 ps"])
+    model = load_model(find_model(SHIPPED), device)
+    card, beads = model.card, open_beads(store, model.card.mapping)
+    inputs = SystemInputs.of(
+        beads.atoms, beads.mapping, beads.read(slice(1)).cell[0], card.vocabulary, card.scales.class_names, str(store)
+    )
+    return replace(
+        setting,
+        model=model.model,
+        sampler=card.sampler,
+        calibration=card.calibration,
+        trained=model.trained,
+        inputs=inputs,
+    )
 
 
 def untrained(settings: ModelSettings, data: TrainingSet, device: torch.device) -> CoarseGrainedModel:
