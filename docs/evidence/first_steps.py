@@ -3,13 +3,18 @@
     python docs/evidence/first_steps.py electrolyte/seed-1
     python docs/evidence/first_steps.py runs/a/model data/spe-450K/train/PCL.h5 --steps 24
     python docs/evidence/first_steps.py electrolyte/seed-1 --steps 2 --sampler n_levels=9 churn=1
+    python docs/evidence/first_steps.py electrolyte/seed-1 --noised 0.6 1.5 5.5 --sampler n_levels=9
 
 Prints how many beads of polymer and how many anions there are around a lithium, shell by shell: in MD, and after so
-many steps from 16 windows of it, mean over the systems. Where a row settles shows how long errors add up. Of an
-ensemble it looks at the first seed.
+many steps from 16 windows of it, mean over the systems. Where a row settles shows how long errors add up. With
+--noised it looks at one step alone: MD's own next configuration with noise of each of these levels on it, refined from
+there, and draws of the model from the sampler's start, neither scaled nor guarded; and how far the polymer moved,
+squared, relative to MD. It shows at which levels of noise a refinement goes wrong. Of an ensemble it looks at the first
+seed.
 """
 
 import argparse
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,12 +26,13 @@ from cgsim.benchmark.electrolyte.roles import Roles, find_roles
 from cgsim.checkpoint import TrainedModel, find_model, load_model
 from cgsim.config import override_sampler
 from cgsim.geometry.periodic import minimum_image
+from cgsim.graph import BeadBatch
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.simulate.propagator import LearnedPropagator
-from cgsim.simulate.sampler import SamplerSettings
+from cgsim.simulate.sampler import SamplerSettings, refine
 from cgsim.train.source import lag_stride
 from cgsim.trajectory.windows import history_window
-from cgsim.typing import Array
+from cgsim.typing import Array, Tensor
 
 DATA = Path(__file__).parents[2] / "data" / "spe-450K" / "train"
 SYSTEMS = ("PEO", "PPO", "PTHF", "P-EO-TMO")
@@ -46,26 +52,81 @@ def surroundings(positions: Array, cell: Array, roles: Roles) -> Array:
     return np.array(counts)
 
 
-def follow(model: TrainedModel, sampler: SamplerSettings, path: Path, n_steps: int) -> Array:
-    """Surroundings in MD and after every step, [1 + steps, polymer and anion, shells]."""
+@dataclass
+class Windows:
+    """Some windows of one system's MD, and what the model needs to go on from them.
+
+    Attributes:
+        batch: as many copies of the system.
+        recent: [beads, lags, 3], positions one lag apart as far back as the model looks, the last ``ahead`` of them
+            behind the present.
+        roles: which beads are lithium, anion and polymer.
+        cell: lattice vectors.
+        md: surroundings in the whole MD.
+    """
+
+    batch: BeadBatch
+    recent: Tensor
+    roles: Roles
+    cell: Array
+    md: Array
+
+    def surroundings(self, positions: Tensor) -> Array:
+        """Of one configuration of all windows, [beads, 3]."""
+        return surroundings(positions.view(N_WINDOWS, -1, 3).numpy(), self.cell, self.roles)
+
+
+def windows(model: TrainedModel, path: Path, ahead: int) -> Windows:
+    """Windows spread over the MD."""
     card, beads = model.card, open_beads(path, model.card.mapping)
     md, stride = beads.read(), lag_stride(beads, card.model.lag_time)
     roles, cell = find_roles(md.system), md.cell[0]
-    offsets = card.model.history_offsets
-    frames = np.linspace(offsets[-1] * stride, md.n_frames - 1, N_WINDOWS).astype(int)
-    every_lag = tuple(range(offsets[-1] + 1))
+    every_lag = tuple(range(card.model.history_offsets[-1] + 1 + ahead))
+    frames = np.linspace(every_lag[-1] * stride, md.n_frames - 1, N_WINDOWS).astype(int)
     recent = torch.from_numpy(np.concatenate([history_window(md, f, stride, every_lag) for f in frames])).float()
     system = SystemInputs.of(beads.atoms, beads.mapping, cell, card.vocabulary, card.scales.class_names, str(path))
-    propagator = LearnedPropagator(model.model, sampler, card.calibration, model.trained)
     with torch.no_grad():
         batch = make_batch([system], [0] * N_WINDOWS, model.model.embedding)
-    generator, back = torch.Generator().manual_seed(1), [-1 - offset for offset in reversed(offsets)]
-    out = [surroundings(md.unwrapped_positions, cell, roles)]
+    return Windows(batch, recent, roles, cell, surroundings(md.unwrapped_positions, cell, roles))
+
+
+def follow(model: TrainedModel, sampler: SamplerSettings, path: Path, n_steps: int) -> Array:
+    """Surroundings in MD and after every step, [1 + steps, polymer and anion, shells]."""
+    given = windows(model, path, ahead=0)
+    propagator = LearnedPropagator(model.model, sampler, model.card.calibration, model.trained)
+    generator = torch.Generator().manual_seed(1)
+    back = [-1 - offset for offset in reversed(model.card.model.history_offsets)]
+    out, recent = [given.md], given.recent
     for _ in range(n_steps):
-        following = propagator.draw(batch, recent[:, back], generator)
+        following = propagator.draw(given.batch, recent[:, back], generator)
         recent = torch.cat([recent[:, 1:], following[:, None]], dim=1)
-        out.append(surroundings(following.view(N_WINDOWS, -1, 3).numpy(), cell, roles))
+        out.append(given.surroundings(following))
     return np.array(out)
+
+
+@torch.no_grad()
+def restore(model: TrainedModel, sampler: SamplerSettings, path: Path, levels: list[float]) -> tuple[Array, Array]:
+    """Surroundings in MD, after refinement of MD from each level and of the model's own draws; and squares moved."""
+    given, networks = windows(model, path, ahead=1), model.model
+    batch, dynamics, refiner = given.batch, networks.dynamics, networks.refiner
+    assert refiner is not None
+    back = [-2 - offset for offset in reversed(model.card.model.history_offsets)]
+    history, following = batch.at_rest(given.recent[:, back]), given.recent[:, -1]
+    present = history[:, -1]
+    following = present + batch.remove_drift(following - present)
+    gaussian, latents = dynamics(batch, history, dynamics.graph(batch, history))
+    generator = torch.Generator().manual_seed(1)
+
+    def denoise(noised: Tensor, level: float) -> Tensor:
+        return refiner.denoise(batch, history, gaussian, latents, noised, noised.new_full((len(noised),), level))
+
+    assert not isinstance(sampler.start, str)
+    drawn = present + dynamics.normalization.reference * gaussian.sample(generator)
+    starts = [*((following, level) for level in levels), (drawn, sampler.start)]
+    refined = [following, *(refine(denoise, start, sampler, level, generator) for start, level in starts)]
+    polymer = ~batch.is_ion
+    moved = [float((x - present)[polymer].square().sum()) for x in refined]
+    return np.array([given.surroundings(x) for x in refined]), np.array(moved) / moved[0]
 
 
 def main() -> None:
@@ -75,17 +136,25 @@ def main() -> None:
     parser.add_argument("stores", nargs="*", type=Path, help=f"MD; by default {', '.join(SYSTEMS)}")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--sampler", nargs="*", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--noised", nargs="*", type=float, metavar="LEVEL", help="of one step, from MD with noise")
     given = parser.parse_args()
     model = load_model(find_model(given.model), torch.device("cpu"))
     sampler = override_sampler(model.card.sampler, given.sampler)
     stores = given.stores or [DATA / f"{name}.h5" for name in SYSTEMS]
-    found = np.mean([follow(model, sampler, path, given.steps) for path in stores], axis=0)
+    if given.noised is None:
+        found = np.mean([follow(model, sampler, path, given.steps) for path in stores], axis=0)
+        kept = [0, *(n for n in PRINTED if n <= given.steps)]
+        labels, moved = ["MD", *(f"after step {n}" for n in kept[1:])], None
+    else:
+        each = [restore(model, sampler, path, given.noised) for path in stores]
+        found, moved = (np.mean(column, axis=0) for column in zip(*each, strict=True))
+        kept, labels = range(len(found)), ["MD", *(f"from {x:g} A" for x in given.noised), "own draws"]
     shells = " | ".join(f"{a:g} to {b:g} A" for a, b in pairwise(EDGES))
     for k, partner in enumerate(("polymer", "anions")):
         print(f"| {partner} | {shells} |\n|---|{'---|' * (len(EDGES) - 1)}")
-        for step in (0, *(n for n in PRINTED if n <= given.steps)):
-            cells = " | ".join(f"{x:.3f}" for x in found[step, k])
-            print(f"| {f'after step {step}' if step else 'MD'} | {cells} |")
+        for label, row in zip(labels, kept, strict=True):
+            cells = " | ".join(f"{x:.3f}" for x in found[row, k])
+            print(f"| {label}{'' if moved is None else f', moved {moved[row]:.2f}'} | {cells} |")
         print()
 
 

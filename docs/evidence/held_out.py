@@ -34,6 +34,7 @@ VARIANTS = {
     ],
     "history of 256 ps, classes alike": ["model.history_offsets=[0, 1, 2, 4, 8]", "training.class_balance=1.0"],
     "finer radial basis": ["model.refiner.network.n_radial=48"],
+    "cutoff 8 A": ["model.dynamics.cutoff=8.0", "model.refiner.cutoff=8.0"],
     "lag 64 ps": ["model.lag_time=64 ps", "model.history_offsets=[0, 1, 2]"],
 }
 
