@@ -179,7 +179,11 @@ class Graph:
 
 
 def build_graph(
-    positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoff: float, ion_cutoff: float | None = None
+    positions: Float[Tensor, "beads 3"],
+    batch: BeadBatch,
+    cutoff: float,
+    ion_cutoff: float | None = None,
+    solvation_cutoff: float | None = None,
 ) -> Graph:
     """Connect all pairs within the cutoff and all bonded beads.
 
@@ -190,10 +194,14 @@ def build_graph(
         batch: the systems.
         cutoff: length; may be infinite for open systems.
         ion_cutoff: range of the pairs of two ions (beads that are molecules by themselves); that of the others if None.
+        solvation_cutoff: range of the pairs of an ion and a bead that is none, at least the cutoff; that if None.
     """
     with torch.no_grad():
-        search = batch.search(cutoff, SKIN * cutoff)
+        reach = solvation_cutoff if solvation_cutoff is not None and len(batch.ions) else cutoff
+        search = batch.search(reach, SKIN * reach)
         pairs, n = search.pairs(positions), len(positions)
+        if reach > cutoff:
+            pairs = _with_solvation_pairs(pairs, positions, batch, cutoff)
         if ion_cutoff is not None and len(batch.ions):
             pairs = _with_ion_pairs(pairs, positions, batch, ion_cutoff)
         bond_keys = batch.bond_keys
@@ -219,6 +227,14 @@ def build_graph(
         order = edge_index[1].argsort(stable=True)
         is_bond = torch.cat([is_bond, torch.ones_like(sender, dtype=torch.bool)])
         return Graph(edge_index[:, order], torch.cat([pairs.shifts, long_shifts])[order], is_bond[order])
+
+
+def _with_solvation_pairs(pairs: NeighborPairs, positions: Tensor, batch: BeadBatch, cutoff: float) -> NeighborPairs:
+    """The pairs without those beyond the cutoff, but for those of an ion and another bead."""
+    vectors = positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]
+    near = vectors.square().sum(dim=-1) < cutoff**2
+    kept = torch.nonzero(near | (batch.is_ion[pairs.sender] != batch.is_ion[pairs.receiver])).ravel()
+    return NeighborPairs(pairs.sender[kept], pairs.receiver[kept], pairs.shifts[kept])
 
 
 def _with_ion_pairs(pairs: NeighborPairs, positions: Tensor, batch: BeadBatch, cutoff: float) -> NeighborPairs:

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-from cgsim.graph import BeadBatch, Graph, build_graph
+from cgsim.graph import BeadBatch, Graph
 from cgsim.models.equivariant import RadialBasis, safe_norm
 from cgsim.models.execution import Compiled
 from cgsim.models.gaussian import GaussianDisplacement
@@ -73,7 +73,7 @@ class DynamicsNetwork(nn.Module):
 
     def graph(self, batch: BeadBatch, history: Float[Tensor, "beads history 3"]) -> Graph:
         """The edges of the present."""
-        return build_graph(history[:, -1], batch, self.settings.cutoff, self.settings.ion_cutoff)
+        return self.settings.graph(history[:, -1], batch)
 
     def forward(
         self, batch: BeadBatch, history: Float[Tensor, "beads history 3"], graph: Graph

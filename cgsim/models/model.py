@@ -60,8 +60,8 @@ class ModelSettings(BaseModel):
     @property
     def radial_range(self) -> float:
         """Longest range of any edge, those between ions included; length."""
-        of_refiner = self.refiner.ion_cutoff if self.refiner else None
-        return max(self.largest_cutoff, self.dynamics.ion_cutoff or 0.0, of_refiner or 0.0)
+        parts = [self.dynamics, *([self.refiner] if self.refiner else [])]
+        return max(self.largest_cutoff, *(max(part.ion_cutoff or 0.0, part.reach) for part in parts))
 
     @property
     def needs_open_boundaries(self) -> bool:

@@ -7,9 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from torch import nn
 
+from cgsim.graph import BeadBatch, Graph, build_graph
 from cgsim.models.equivariant import EquivariantBody
 from cgsim.models.execution import Execution
 from cgsim.models.message_passing import MessagePassingBody
+from cgsim.typing import Float, Tensor
 
 FEWEST_EDGES = 1024  # below it the rest of a step needs more memory than the edges
 
@@ -43,18 +45,32 @@ class EdgeSettings(BaseModel):
         cutoff: range of the edges, length; infinite connects every pair of an open system.
         ion_cutoff: range of the edges between beads that are molecules by themselves, such as ions, which feel each
             other from further away than beads of chains do; that of all others if not given.
+        solvation_cutoff: range of the edges between such a bead and one of a chain: an ion that is a large bead has its
+            first neighbours further away than beads of chains have theirs; that of all others if not given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     cutoff: PositiveFloat = math.inf
     ion_cutoff: PositiveFloat | None = Field(default=None, exclude_if=lambda value: value is None)
+    solvation_cutoff: PositiveFloat | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _ions_reach_further(self) -> "EdgeSettings":
-        if self.ion_cutoff is not None and self.ion_cutoff <= self.cutoff:
-            raise ValueError(f"ion_cutoff {self.ion_cutoff} must be above cutoff {self.cutoff}")
+        for name in ("ion_cutoff", "solvation_cutoff"):
+            given: float | None = getattr(self, name)
+            if given is not None and given <= self.cutoff:
+                raise ValueError(f"{name} {given} must be above cutoff {self.cutoff}")
         return self
+
+    @property
+    def reach(self) -> float:
+        """Longest range of the edges of a bead that is no ion."""
+        return self.solvation_cutoff or self.cutoff
+
+    def graph(self, positions: Float[Tensor, "beads 3"], batch: BeadBatch) -> Graph:
+        """The edges of a configuration."""
+        return build_graph(positions, batch, self.cutoff, self.ion_cutoff, self.solvation_cutoff)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from pydantic import PositiveFloat, model_validator
 from torch import nn
 
-from cgsim.graph import BeadBatch, build_graph
+from cgsim.graph import BeadBatch
 from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
@@ -116,7 +116,7 @@ class ScoreNetwork(nn.Module):
     ) -> Float[Tensor, "beads 3"]:
         """The network's own output F, dimensionless; see :meth:`parts`."""
         seen = expected if self.settings.geometry == "expected" else positions
-        graph = build_graph(seen, batch, self.settings.cutoff, self.settings.ion_cutoff)
+        graph = self.settings.graph(seen, batch)
         present = history[:, -1]
         mean = present + self.normalization.reference * gaussian.mean
         s = self.normalization.displacement(batch.bead_class)

@@ -89,6 +89,7 @@ def test_single_settings_can_be_changed(config, override, read):
         ("model.refiner={smallest_noise: 5, largest_noise: 1}",
          "model.refiner: smallest_noise 5.0 must be below largest_noise 1.0"),
         ("model.dynamics.ion_cutoff=6", "model.dynamics: ion_cutoff 6.0 must be above cutoff 7.0"),
+        ("model.dynamics.solvation_cutoff=6", "model.dynamics: solvation_cutoff 6.0 must be above cutoff 7.0"),
     ],
     ids=lambda x: x if isinstance(x, str) and "=" in x else "",
 )  # fmt: skip

@@ -225,6 +225,28 @@ def test_ions_see_each_other_further_than_they_see_chains(name, seed, cutoff, fu
 def test_range_of_ions_changes_nothing_where_there_are_none():
     positions, batch = chain_in("cubic", 3)
     assert len(batch.ions) == 0
-    assert edges(build_graph(positions, batch, 4.0, 7.0), positions) == edges(
-        build_graph(positions, batch, 4.0), positions
-    )
+    alone = edges(build_graph(positions, batch, 4.0), positions)
+    assert edges(build_graph(positions, batch, 4.0, 7.0), positions) == alone
+    assert edges(build_graph(positions, batch, 4.0, 7.0, 6.0), positions) == alone
+
+
+@given(**IONS)
+@settings(max_examples=50, deadline=None)
+def test_ions_see_chains_further_than_chains_see_each_other(name, seed, cutoff, further):
+    positions, batch = salt_in(name, seed)
+    near, far = build_graph(positions, batch, cutoff), build_graph(positions, batch, cutoff + further)
+    ions = set(batch.ions.tolist())
+
+    def is_mixed(edge):
+        return (edge[0] in ions) != (edge[1] in ions)
+
+    wanted = [e for e in edges(far, positions) if is_mixed(e)] + [e for e in edges(near, positions) if not is_mixed(e)]
+    graph = build_graph(positions, batch, cutoff, None, cutoff + further)
+    assert edges(graph, positions) == sorted(wanted)
+    assert torch.all(graph.edge_index[1].diff() >= 0)
+    # With a range of ions among themselves as well, each kind of pair has its own.
+    both = build_graph(positions, batch, cutoff, cutoff + 2.0 * further, cutoff + further)
+    among = build_graph(positions, batch, cutoff + 2.0 * further)
+    wanted = [e for e in wanted if not {e[0], e[1]} <= ions]
+    wanted += [e for e in edges(among, positions) if {e[0], e[1]} <= ions]
+    assert edges(both, positions) == sorted(wanted)

@@ -32,8 +32,12 @@ def model_with(
     settings = ModelSettings(
         lag_time=1.0,
         history_offsets=offsets,
-        dynamics=DynamicsSettings(network=network, noise=noise, target=target, cutoff=6.0, ion_cutoff=9.0),
-        refiner=RefinerSettings(network=network, cutoff=5.0, ion_cutoff=8.0, prior=prior, geometry=geometry),
+        dynamics=DynamicsSettings(
+            network=network, noise=noise, target=target, cutoff=6.0, ion_cutoff=9.0, solvation_cutoff=7.0
+        ),
+        refiner=RefinerSettings(
+            network=network, cutoff=5.0, ion_cutoff=8.0, solvation_cutoff=6.0, prior=prior, geometry=geometry
+        ),
     )
     return random_model(settings, [atoms for atoms, _ in SYSTEMS], MAPPING).double()
 
@@ -247,7 +251,7 @@ def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at
         seen.append(positions)
         return build_graph(positions, *arguments)
 
-    monkeypatch.setattr("cgsim.models.refiner.build_graph", watched)
+    monkeypatch.setattr("cgsim.models.network.build_graph", watched)
     scale = model.refiner.normalization.displacement(batch.bead_class)
     for level in (1e-4, 1.0, 1e4):
         model.refiner.denoise(batch, history, gaussian, latents, noised, torch.full_like(scale, level))

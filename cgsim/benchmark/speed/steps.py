@@ -136,7 +136,8 @@ def _parts(stepper: Stepper, setting: Setting) -> dict[str, float]:
     """Seconds of one step by part; taking them costs some time of its own."""
     clock, model, batch = Clock(setting.device), setting.model, stepper.batch
     propagator = stepper.propagator
-    searches = [batch.search(model.settings.dynamics.cutoff, SKIN * model.settings.dynamics.cutoff)]
+    reach = model.settings.dynamics.reach
+    searches = [batch.search(reach, SKIN * reach)]
     if (far := model.settings.dynamics.ion_cutoff) is not None:
         searches.append(batch.ion_search(far, SKIN * far))
     if propagator.guard.reach > 0:
@@ -191,7 +192,7 @@ def measure_sizes(setting: Setting, largest: int, largest_step: int, rounds: int
         n = batch.sizes[0]
         system = f"box of {n} beads"
         repeats = rounds if n < SMALL else 1
-        search = batch.search(setting.model.settings.dynamics.cutoff, 0.0)
+        search = batch.search(setting.model.settings.dynamics.reach, 0.0)
         positions = state.frames[-1].wrapped_positions
         seconds: dict[str, list[float]] = {"network call": [], "neighbour search": []}
         call = Call(setting.model, batch, state, Execution())
