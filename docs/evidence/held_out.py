@@ -25,17 +25,17 @@ CONFIG = Path(__file__).parents[2] / "configs" / "benchmark" / "electrolyte.yaml
 HELD_OUT = ("PDOL", "PMEA", "PVL", "P-MO-TMO")
 LEARNED = ("PEO", "PPO", "PTHF")
 TIME = 3200.0  # ps
+BEFORE = ["model.dynamics.solvation_cutoff=null", "model.refiner.solvation_cutoff=null"]  # ions saw chains to 6 A
+LONG = [*BEFORE, "model.history_offsets=[0, 1, 2, 4, 8]"]
 VARIANTS = {
     "as it ships": [],
-    "history of 256 ps": ["model.history_offsets=[0, 1, 2, 4, 8]"],
-    "history of 256 ps, noise to 2 A": [
-        "model.history_offsets=[0, 1, 2, 4, 8]",
-        "training.history_noise.largest=2.0",
-    ],
-    "history of 256 ps, classes alike": ["model.history_offsets=[0, 1, 2, 4, 8]", "training.class_balance=1.0"],
-    "finer radial basis": ["model.refiner.network.n_radial=48"],
-    "cutoff 8 A": ["model.dynamics.cutoff=8.0", "model.refiner.cutoff=8.0"],
-    "lag 64 ps": ["model.lag_time=64 ps", "model.history_offsets=[0, 1, 2]"],
+    "all to 6 A": BEFORE,
+    "all to 8 A": [*BEFORE, "model.dynamics.cutoff=8.0", "model.refiner.cutoff=8.0"],
+    "history of 256 ps": LONG,
+    "history of 256 ps, noise to 2 A": [*LONG, "training.history_noise.largest=2.0"],
+    "history of 256 ps, classes alike": [*LONG, "training.class_balance=1.0"],
+    "finer radial basis": [*BEFORE, "model.refiner.network.n_radial=48"],
+    "lag 64 ps": [*BEFORE, "model.lag_time=64 ps", "model.history_offsets=[0, 1, 2]"],
 }
 
 
