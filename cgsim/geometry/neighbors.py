@@ -1,7 +1,9 @@
 """Neighbour pairs of a batch of systems: all pairs without a cell, vesin's cell list in a periodic one.
 
-A search is made with a skin and kept until a particle has moved half of it (Verlet, Phys. Rev. 159, 98 (1967)). Whether
-a kept search or a new one gives the pairs makes no difference to them, nor to their order.
+A search is made with a skin and kept until a particle has moved half of it (Verlet, Phys. Rev. 159, 98 (1967)). Where
+one has moved by more than the whole skin since the last search, as in the first calls of a refinement, the next is made
+without, for it would not be kept. Whether a kept search or a new one gives the pairs makes no difference to them, nor
+to their order.
 """
 
 import math
@@ -13,7 +15,6 @@ import vesin.torch
 from cgsim.geometry.periodic import inverse_cell
 from cgsim.typing import Float, Float32, Float64, Int, Tensor
 
-WITHOUT_SKIN = 2  # first searches of a batch, which may be all: training makes no more
 LARGEST_TABLE = 500  # particles of an open system of which all pairs are looked at
 
 
@@ -96,7 +97,7 @@ class NeighborSearch:
         """
         if self._table is not None:
             return self._pairs_of_table(positions, *self._table)
-        search = self._search(positions, 0.5 * self.skin, with_skin=self.n_searches >= WITHOUT_SKIN)
+        search = self._search(positions, 0.5)
         receiver, sender, offsets = search.receiver, search.sender, search.offsets
         if search.radius > self.cutoff:
             vectors = search.wrapped.index_select(0, sender) - search.wrapped.index_select(0, receiver)
@@ -115,28 +116,34 @@ class NeighborSearch:
         if self._table is not None:
             sender, receiver = self._table
             return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3)), math.inf
-        search = self._search(positions, 0.25 * self.skin, with_skin=True)
+        search = self._search(positions, 0.25, always_with_skin=True)
         shifts = self._shifts(search.receiver, search.sender, search.offsets, search)
         return NeighborPairs(search.sender, search.receiver, shifts.to(positions.dtype)), 0.25 * self.skin
 
-    def _search(self, positions: Tensor, tolerated: float, *, with_skin: bool) -> _Search:
-        """The kept search brought up to these positions if nothing moved further than tolerated, or a new one."""
-        double = positions.detach().double()
-        kept = self._kept
+    def _search(self, positions: Tensor, tolerated: float, *, always_with_skin: bool = False) -> _Search:
+        """The kept search brought up to these positions, or a new one.
+
+        Args:
+            positions: of all particles.
+            tolerated: share of the skin by which a particle may have moved since the kept search.
+            always_with_skin: else only where the last movement lets expect that the search will be kept.
+        """
+        double, kept, with_skin = positions.detach().double(), self._kept, always_with_skin
         if kept is not None:
             moved = double - kept.wrapped - self._lattice(kept.images, self._cell)
             crossed = torch.round(self._lattice(moved, self._inverse))
             moved = moved - self._lattice(crossed, self._cell)
-            if bool(moved.square().sum(dim=-1).max() < tolerated**2):
+            furthest = float(moved.square().sum(dim=-1).max()) ** 0.5
+            if furthest < tolerated * (kept.radius - self.cutoff):
                 images, wrapped = kept.images + crossed, kept.wrapped + moved
                 return _Search(kept.receiver, kept.sender, kept.offsets, images, wrapped, kept.radius)
+            with_skin = with_skin or furthest < self.skin
         images = torch.floor(self._lattice(double, self._inverse))
         wrapped = double - self._lattice(images, self._cell)
         radius = self.cutoff + (self.skin if with_skin else 0.0)
-        found = _Search(*self._find(wrapped, radius), images, wrapped, radius)
+        self._kept = _Search(*self._find(wrapped, radius), images, wrapped, radius)
         self.n_searches += 1
-        self._kept = found if radius > self.cutoff else None
-        return found
+        return self._kept
 
     def _find(self, wrapped: Float64[Tensor, "particles 3"], radius: float) -> tuple[Tensor, Tensor, Tensor]:
         parts: list[tuple[Tensor, Tensor, Tensor]] = []

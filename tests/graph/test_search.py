@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_neighbors import CELLS
 
-from cgsim.geometry.neighbors import WITHOUT_SKIN, NeighborSearch, neighbor_pairs
+from cgsim.geometry.neighbors import NeighborSearch, neighbor_pairs
 
 BATCH = ("cubic", "open", "triclinic", "flat")
 
@@ -43,7 +43,24 @@ def test_kept_search_of_a_batch_is_that_of_a_new_one_even_when_particles_jump():
     search = NeighborSearch(sizes, cells, 3.0, 0.8)
     for positions in frames:
         assert equal(search.pairs(positions), neighbor_pairs(positions, sizes, cells, 3.0))
-    assert WITHOUT_SKIN + 2 <= search.n_searches < 15
+    assert 4 <= search.n_searches < 15
+
+
+def test_a_skin_is_left_out_where_the_search_would_not_be_kept():
+    cell = torch.from_numpy(CELLS["cubic"])[None]
+    search = NeighborSearch((25,), cell, 3.0, 0.8)
+    frames = walk(CELLS["cubic"], 25, 6, 2.0, seed=3)  # each step is longer than the skin
+
+    def radius_after(positions):
+        assert equal(search.pairs(positions), neighbor_pairs(positions, (25,), cell, 3.0))
+        return search._kept.radius
+
+    assert [radius_after(positions) for positions in frames] == [3.0] * 6
+    assert search.n_searches == 6
+    # Once particles hardly move, the next search reaches further, and then none is needed.
+    rests = frames[-1] + torch.tensor([[[0.1]], [[0.15]], [[0.2]], [[0.25]]])
+    assert [radius_after(positions) for positions in rests] == [pytest.approx(3.8)] * 4
+    assert search.n_searches == 7
 
 
 @pytest.mark.parametrize("name", sorted(CELLS))
