@@ -1,0 +1,25 @@
+"""The speed benchmark measures the model that ships: its weights, its sampler, its guard."""
+
+import pytest
+import torch
+
+from cgsim.benchmark.speed.steps import Stepper
+from cgsim.benchmark.speed.systems import SHIPPED, copies_of, import_electrolyte, load_shipped
+from cgsim.checkpoint import find_model, load_model
+from cgsim.models.execution import Execution
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.slow  # reads the trajectory that ships
+def test_shipped_model_is_measured_with_its_own_weights_and_can_take_the_step(tmp_path):
+    setting, model = load_shipped(import_electrolyte(tmp_path), CPU), load_model(find_model(SHIPPED), CPU)
+    weights = dict(setting.model.named_parameters())
+    assert all(torch.equal(weights[name], value) for name, value in model.model.named_parameters())
+    propagator = setting.propagator()
+    assert propagator.sampler == model.card.sampler
+    assert propagator.calibration == model.card.calibration
+    assert propagator.guard.longest_bond == model.trained.longest_bond
+    frame = Stepper(setting, *copies_of(setting, 1), Execution())()
+    assert frame.wrapped_positions.shape == (setting.inputs.n_beads, 3)
+    assert bool(torch.isfinite(frame.wrapped_positions).all())
