@@ -111,8 +111,8 @@ def leave_one_out(
         benchmark.say(f"left out: {', '.join(members)} ({turn})")
         folder = data.folder / "leave-one-out" / turn.replace(" ", "-")
         folders = train_models(config, overrides, others, {}, n_seeds, folder / "models", benchmark.say)
-        left_out = replace(data, systems={name: stores[name] for name in members})
-        part = replace(benchmark, data=left_out, references={name: references[name] for name in members})
+        unseen = replace(data, systems={name: stores[name] for name in members})
+        part = replace(benchmark, data=unseen, references={name: references[name] for name in members})
         for name, seeds in open_models(folders, benchmark.device).items():
             portraits = []
             for k, one in enumerate(seeds):

@@ -19,21 +19,20 @@ CELL, INTERVAL = 30.0 * np.eye(3), 10.0
 ETHER, LONGER, ACETAL = glyme(4), glyme(6), "C" + "OCOCC" * 4 + "OC"
 
 
-def store(path: Path, polymer: str, seed: int, n_frames: int = 3) -> Path:
+def store(path: Path, polymer: str, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     atoms = join([molecule(polymer)] * 2 + [molecule(LITHIUM), molecule(TFSI)] * 3)
-    motion = shaking_molecules(atoms, CELL, n_frames, drift=0.5, rattle=0.05, seed=seed)
+    motion = shaking_molecules(atoms, CELL, 160, drift=0.5, rattle=0.05, seed=seed)
     write_store(path, trajectory_of(atoms, motion, CELL, INTERVAL))
-    return path
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("polymers")
-    store(root / "train" / "ether.h5", ETHER, 0, 160)
-    store(root / "train" / "acetal.h5", ACETAL, 1, 160)
-    store(root / "systems" / "longer.h5", LONGER, 2, 160)
-    store(root / "systems" / "propyl.h5", "CO" + "CCCO" * 5 + "C", 3, 160)
+    store(root / "train" / "ether.h5", ETHER, 0)
+    store(root / "train" / "acetal.h5", ACETAL, 1)
+    store(root / "systems" / "longer.h5", LONGER, 2)
+    store(root / "systems" / "propyl.h5", "CO" + "CCCO" * 5 + "C", 3)
     return root
 
 
