@@ -69,6 +69,19 @@ def options_of(command):
     return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
 
 
+def tables(text):
+    """Each table of a page: its rows, each the number of its cells."""
+    plain = re.sub(r"`[^`\n]*`", "code", FENCE.sub("", text))
+    for table in re.findall(r"(?:^\|.*\n)+", plain, flags=re.MULTILINE):
+        yield [len(re.split(r"(?<!\\)\|", row.strip())) - 2 for row in table.splitlines()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identity)
+def test_rows_of_a_table_have_the_cells_of_its_head(page):
+    for cells in tables(page.read_text()):
+        assert set(cells) == {cells[0]}
+
+
 def test_import_order_of_the_architecture_is_the_one_that_is_enforced():
     (drawn,) = blocks(ARCHITECTURE, "layers")
     (layers,) = [c["layers"] for c in contracts() if c["type"] == "layers"]
