@@ -192,7 +192,8 @@ def _train(module: TrainingModule, windows: _Data, record: _Record, plan: Plan) 
 def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
     """Read a checkpoint and check that it belongs to the plan.
 
-    The number of steps may have grown, and the sampler, which the finished model is calibrated with, may be another.
+    The number of steps may have grown; the sampler, which the finished model is calibrated with, may be another, and so
+    may be how the networks are run.
 
     Raises:
         InputError: if it cannot be read or belongs to other settings.
@@ -206,11 +207,12 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
         ) from None
     before, now = flatten(found), flatten(plan.experiment)
     for name in sorted(before.keys() | now.keys()):
-        may_change = name == "training.steps" or name.startswith("sampler.")
+        may_change = name == "training.steps" or name.startswith(("sampler.", "training.execution."))
         if not may_change and before.get(name) != now.get(name):
             raise InputError(
                 f"{path}: was written with {name} = {before.get(name)}, now it is {now.get(name)}; a run is resumed "
-                "with the settings it was begun with (only training.steps and the sampler may change)"
+                "with the settings it was begun with (only training.steps, training.execution and the sampler may "
+                "change)"
             )
     return saved
 

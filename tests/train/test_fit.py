@@ -201,6 +201,12 @@ def test_nothing_is_printed_and_no_warning_raised(stores, tmp_path, capfd):
     assert (out, err) == ("", "")
 
 
+def test_run_is_resumed_on_a_machine_that_runs_networks_otherwise(stores, tmp_path):
+    fit(plan(stores, steps=1), tmp_path / "run", resume=False)
+    other = plan(stores, steps=2, execution={"edges_at_once": 64})
+    assert fit(other, tmp_path / "run", resume=True).card.experiment == other.experiment
+
+
 def test_run_is_neither_overwritten_nor_resumed_from_nothing(stores, tmp_path):
     with pytest.raises(InputError) as error:
         fit(plan(stores), tmp_path / "run", resume=True)
@@ -221,7 +227,8 @@ def test_run_is_resumed_with_its_own_settings_only(stores, tmp_path):
         fit(plan(stores, steps=4, batch_size=5), tmp_path / "run", resume=True)
     assert str(error.value) == (
         f"{tmp_path / 'run' / 'checkpoints' / 'last.ckpt'}: was written with training.batch_size = 4, now it is 5; "
-        "a run is resumed with the settings it was begun with (only training.steps and the sampler may change)"
+        "a run is resumed with the settings it was begun with (only training.steps, training.execution and the "
+        "sampler may change)"
     )
 
 
