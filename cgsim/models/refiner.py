@@ -164,7 +164,8 @@ class ScoreNetwork(nn.Module):
         latents: Latents,
         positions: Float[Tensor, "beads 3"],
         noise_level: Float[Tensor, " beads"],
+        guidance: float = 0.0,
     ) -> Float[Tensor, "beads 3"]:
-        """Expected clean positions given noised ones; length."""
+        """Expected clean positions given noised ones, ``D = p + (1 + guidance) c_out F``; length."""
         expected, scale, network = self.parts(batch, history, gaussian, latents, positions, noise_level)
-        return expected + scale * network
+        return expected + (1.0 + guidance) * scale * network

@@ -75,7 +75,8 @@ class LearnedPropagator:
 
             def denoise(noised: Tensor, level: float) -> Tensor:
                 levels = noised.new_full((len(noised),), level)
-                clean = refiner.denoise(batch, history, gaussian, latents, noised, levels)
+                guidance = self.sampler.guidance_at(level)
+                clean = refiner.denoise(batch, history, gaussian, latents, noised, levels, guidance)
                 return self.guard(clean, present, batch)[0] if self.sampler.guard else clean
 
             spread = scale if self.sampler.scaled == "start" else 1.0

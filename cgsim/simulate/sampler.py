@@ -36,6 +36,12 @@ class SamplerSettings(BaseModel):
         scaled: what is scaled, class by class, until refined displacements have the variance of the data. ``draw``: the
             noise of the Gaussian draw alone; ``start``: that and the noise of the first level together, so that motion
             of neighbours with each other and against each other grows alike; ``none``: nothing.
+        guidance: how much of what the network adds to its prior is added once more. A denoiser that has not learned
+            everything answers too near what it would say if it knew less, and step by step beads end where the data
+            have few; going further away from what the prior says makes up for it (autoguidance of Karras et al.,
+            NeurIPS 2024, the prior in the place of a worse network).
+        guidance_end: noise level, length, down to which guidance goes; below it the network is asked as it is
+            (Kynkaanniemi et al., NeurIPS 2024).
         guard: whether pairs closer and bonds longer than any in the training data are corrected at the end.
     """
 
@@ -49,7 +55,13 @@ class SamplerSettings(BaseModel):
     step_size: PositiveFloat = 0.3
     churn: float = Field(default=0.0, ge=0.0, le=1.0)
     scaled: Literal["draw", "start", "none"] = "draw"
+    guidance: float = Field(default=0.0, ge=0.0)
+    guidance_end: float = Field(default=0.0, ge=0.0)
     guard: bool = True
+
+    def guidance_at(self, noise_level: float) -> float:
+        """Guidance at a noise level."""
+        return self.guidance if noise_level > self.guidance_end else 0.0
 
     @property
     def n_calls(self) -> int:

@@ -118,7 +118,8 @@ def restore(model: TrainedModel, sampler: SamplerSettings, path: Path, levels: l
     generator = torch.Generator().manual_seed(1)
 
     def denoise(noised: Tensor, level: float) -> Tensor:
-        return refiner.denoise(batch, history, gaussian, latents, noised, noised.new_full((len(noised),), level))
+        levels = noised.new_full((len(noised),), level)
+        return refiner.denoise(batch, history, gaussian, latents, noised, levels, sampler.guidance_at(level))
 
     assert not isinstance(sampler.start, str)
     drawn = present + dynamics.normalization.reference * gaussian.sample(generator)

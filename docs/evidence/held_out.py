@@ -29,6 +29,7 @@ BEFORE = ["model.dynamics.solvation_cutoff=null", "model.refiner.solvation_cutof
 LONG = [*BEFORE, "model.history_offsets=[0, 1, 2, 4, 8]"]
 VARIANTS = {
     "as it ships": [],
+    "noise to 20 A": ["model.refiner.largest_noise=20.0", "sampler.start=18.0", "sampler.n_levels=12"],
     "all to 6 A": BEFORE,
     "all to 8 A": [*BEFORE, "model.dynamics.cutoff=8.0", "model.refiner.cutoff=8.0"],
     "history of 256 ps": LONG,

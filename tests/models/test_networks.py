@@ -260,6 +260,23 @@ def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at
         torch.testing.assert_close(positions, wanted.detach(), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("prior", ["independent", "gaussian"])
+def test_guidance_goes_on_from_what_the_prior_expects_through_what_the_network_says(prior):
+    model = model_with("equivariant", prior=prior)
+    batch, (history,) = batch_with(model, [0]), histories(model, [0])
+    gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
+    noised = following(history)
+    levels = torch.full_like(noised[:, 0], 1.2)
+    given = (batch, history, gaussian, latents, noised, levels)
+    present = history[:, -1]
+    still = present + batch.remove_drift(noised - present)
+    prior_expects = model.refiner.expect(batch, present, gaussian, still, levels)
+    said = model.refiner.denoise(*given)
+    assert float((said - prior_expects).detach().norm()) > 1e-2
+    guided = model.refiner.denoise(*given, guidance=0.4)
+    torch.testing.assert_close(guided, prior_expects + 1.4 * (said - prior_expects))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_ions_feel_each_other_beyond_the_range_of_chains(kind):
     model, moved = model_with(kind), 0.5

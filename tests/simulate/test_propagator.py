@@ -163,6 +163,24 @@ def test_first_noise_is_spread_where_the_whole_start_is_scaled(scaled, expected,
     assert spreads[0].unique().tolist() == pytest.approx([expected])
 
 
+def test_guidance_ends_at_its_noise_level(monkeypatch):
+    sampler = SamplerSettings(start=4.0, end=0.25, n_levels=5, guidance=0.4, guidance_end=1.2, guard=False)
+    propagator, history, batch = situation(refined=True, sampler=sampler)
+    refiner, seen = propagator.model.refiner, []
+    assert refiner is not None
+    denoise = refiner.denoise
+
+    def watched(*arguments):
+        seen.append((float(arguments[5][0]), arguments[6]))
+        return denoise(*arguments)
+
+    monkeypatch.setattr(refiner, "denoise", watched)
+    propagator.draw(batch, history, generator())
+    levels, guidance = zip(*seen, strict=True)
+    assert levels == pytest.approx((4.0, 2.0, 1.0, 0.5, 0.25))
+    assert guidance == (0.4, 0.4, 0.0, 0.0, 0.0)
+
+
 @pytest.mark.parametrize("refined", [False, True])
 def test_scales_of_a_calibration_are_not_used_where_nothing_is_to_be_scaled(refined):
     calibration = CALIBRATION.model_copy(update={"noise_scale": (1.7,) * N_CLASSES})
