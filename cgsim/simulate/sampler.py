@@ -41,7 +41,7 @@ class SamplerSettings(BaseModel):
             have few; going further away from what the prior says makes up for it (autoguidance of Karras et al.,
             NeurIPS 2024, the prior in the place of a worse network).
         guidance_end: noise level, length, down to which guidance goes; below it the network is asked as it is
-            (Kynkaanniemi et al., NeurIPS 2024).
+            (Kynkäänniemi et al., NeurIPS 2024).
         guard: whether pairs closer and bonds longer than any in the training data are corrected at the end.
     """
 

@@ -5,7 +5,7 @@
 
 Each variant is trained for 3,000 steps, a quarter of what the shipped model had, on 15 of the systems of
 data/spe-450K/train; the other four (an acetal, an ester, one with side chains and a copolymer) are not learned from. No
-test system is read. Refinement takes nine calls. Prints the one-step losses on those four, and what
+test system is read. Refinement takes nine calls, without guidance. Prints the one-step losses on those four, and what
 `electrolyte_rollouts.py` prints of rollouts of them and of three that were learned from. Models are kept in
 runs/held-out, and one that is there already is only simulated. A variant takes about ten minutes of one core.
 """
@@ -27,6 +27,7 @@ LEARNED = ("PEO", "PPO", "PTHF")
 TIME = 3200.0  # ps
 BEFORE = ["model.dynamics.solvation_cutoff=null", "model.refiner.solvation_cutoff=null"]  # ions saw chains to 6 A
 LONG = [*BEFORE, "model.history_offsets=[0, 1, 2, 4, 8]"]
+SAMPLER = ["sampler.n_levels=9", "sampler.end=0.2", "sampler.guidance=0"]
 VARIANTS = {
     "as it ships": [],
     "noise to 20 A": ["model.refiner.largest_noise=20.0", "sampler.start=18.0", "sampler.n_levels=12"],
@@ -46,8 +47,8 @@ def train(name: str, folder: Path) -> Path:
     if not (home / "model" / "model.json").exists():
         held_out = [str(DATA / f"{system}.h5") for system in HELD_OUT]
         others = [str(path) for path in sorted(DATA.glob("*.h5")) if path.stem not in HELD_OUT]
-        data = [f"data.train={others}", f"data.validation={held_out}", "training.steps=3000", "sampler.n_levels=9"]
-        arguments = [x for o in [*data, *VARIANTS[name]] for x in ("--set", o)]
+        data = [f"data.train={others}", f"data.validation={held_out}", "training.steps=3000"]
+        arguments = [x for o in [*data, *SAMPLER, *VARIANTS[name]] for x in ("--set", o)]
         resume = ["--resume"] if (home / "checkpoints" / "last.ckpt").exists() else []
         command = [sys.executable, "-m", "cgsim", "train", CONFIG, "-o", home, *arguments, *resume]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
