@@ -11,7 +11,6 @@ from cgsim.graph import BeadBatch, build_graph
 from cgsim.mapping import MappingSettings, partition
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.embedding import AtomGraph
-from cgsim.models.equivariant import RadialBasis
 from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.inputs import make_batch
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
@@ -291,14 +290,3 @@ def test_ions_feel_each_other_beyond_the_range_of_chains(kind):
     elsewhere[second, :, 2] += moved
     felt = [model.dynamics(batch, h, model.dynamics.graph(batch, h))[0].mean[first] for h in (history, elsewhere)]
     assert (felt[0] - felt[1]).abs().max() > 1e-6
-
-
-def test_radial_basis_is_gaussians_of_the_root_of_the_length_and_never_denormal():
-    basis = RadialBasis(24, 12.0)
-    lengths = torch.linspace(0.0, 40.0, 4001)
-    values = basis(lengths)
-    centers = np.linspace(0.0, 12.0**0.5, 24)
-    exact = np.exp(-np.square((np.sqrt(lengths.numpy()[:, None] + 1e-8) - centers) * 23 / 12.0**0.5))
-    np.testing.assert_allclose(values[:, :-1].numpy(), exact, atol=1e-5)
-    # Arithmetic with denormal numbers is ten times slower, and so would be products of gradients with those near them.
-    assert float(values[:, :-1].min()) > 1e10 * torch.finfo(torch.float32).tiny
