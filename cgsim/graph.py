@@ -5,11 +5,14 @@ from functools import cached_property
 
 import torch
 
-from cgsim.geometry.neighbors import NeighborPairs, NeighborSearch
+from cgsim.geometry.cutoffs import Cutoffs
+from cgsim.geometry.neighbors import NeighborSearch
 from cgsim.geometry.periodic import minimum_image
 from cgsim.typing import Bool, Float, Int, Tensor
 
-SKIN = 0.15  # of the cutoff, by which searches for neighbours reach further than they must
+SKIN = (
+    0.15  # of the cutoff of pairs with a bead of a chain, by which searches for neighbours reach further than they must
+)
 
 
 @dataclass(frozen=True)
@@ -69,25 +72,14 @@ class BeadBatch:
         return torch.nonzero(self.is_ion).ravel()
 
     @cached_property
-    def _searches(self) -> dict[tuple[float, float], NeighborSearch]:
+    def _searches(self) -> dict[tuple[Cutoffs, float], NeighborSearch]:
         return {}
 
-    @cached_property
-    def _ion_searches(self) -> dict[tuple[float, float], NeighborSearch]:
-        return {}
-
-    def search(self, cutoff: float, skin: float) -> NeighborSearch:
-        """The one search for neighbours within a cutoff in configurations of this batch; lengths."""
-        if (cutoff, skin) not in self._searches:
-            self._searches[cutoff, skin] = NeighborSearch(self.sizes, self.cell, cutoff, skin)
-        return self._searches[cutoff, skin]
-
-    def ion_search(self, cutoff: float, skin: float) -> NeighborSearch:
-        """The same among the ions only, numbered as in ``ions``."""
-        if (cutoff, skin) not in self._ion_searches:
-            sizes = torch.bincount(self.graph_index[self.ions], minlength=len(self.sizes))
-            self._ion_searches[cutoff, skin] = NeighborSearch(tuple(sizes.tolist()), self.cell, cutoff, skin)
-        return self._ion_searches[cutoff, skin]
+    def search(self, cutoffs: Cutoffs, skin: float) -> NeighborSearch:
+        """The one search for neighbours within some cutoffs in configurations of this batch, ions marked; lengths."""
+        if (cutoffs, skin) not in self._searches:
+            self._searches[cutoffs, skin] = NeighborSearch(self.sizes, self.cell, cutoffs, skin, self.is_ion)
+        return self._searches[cutoffs, skin]
 
     def nearest_image(
         self, vectors: Float[Tensor, "pairs 3"], beads: Int[Tensor, " pairs"]
@@ -178,32 +170,21 @@ class Graph:
         return torch.nonzero(self.edge_index[0] < self.edge_index[1]).ravel()
 
 
-def build_graph(
-    positions: Float[Tensor, "beads 3"],
-    batch: BeadBatch,
-    cutoff: float,
-    ion_cutoff: float | None = None,
-    solvation_cutoff: float | None = None,
-) -> Graph:
-    """Connect all pairs within the cutoff and all bonded beads.
+def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoffs: float | Cutoffs) -> Graph:
+    """Connect all pairs within their cutoff and all bonded beads.
 
     A bond longer than the cutoff stays an edge and keeps its label. Beads may stand anywhere, in or out of the cell.
 
     Args:
         positions: of the beads, length.
         batch: the systems.
-        cutoff: length; may be infinite for open systems.
-        ion_cutoff: range of the pairs of two ions (beads that are molecules by themselves); that of the others if None.
-        solvation_cutoff: range of the pairs of an ion and a bead that is none, at least the cutoff; that if None.
+        cutoffs: of all pairs, or of pairs without, with one and with two ions, which are marked (beads that are
+            molecules by themselves); length. May be infinite for open systems.
     """
     with torch.no_grad():
-        reach = solvation_cutoff if solvation_cutoff is not None and len(batch.ions) else cutoff
-        search = batch.search(reach, SKIN * reach)
+        cutoffs = cutoffs if isinstance(cutoffs, Cutoffs) else Cutoffs.of(cutoffs)
+        search = batch.search(cutoffs, SKIN * cutoffs.near)
         pairs, n = search.pairs(positions), len(positions)
-        if reach > cutoff:
-            pairs = _with_solvation_pairs(pairs, positions, batch, cutoff)
-        if ion_cutoff is not None and len(batch.ions):
-            pairs = _with_ion_pairs(pairs, positions, batch, ion_cutoff)
         bond_keys = batch.bond_keys
         edge_index = torch.stack([pairs.sender, pairs.receiver])
         if len(bond_keys) == 0:
@@ -227,25 +208,6 @@ def build_graph(
         order = edge_index[1].argsort(stable=True)
         is_bond = torch.cat([is_bond, torch.ones_like(sender, dtype=torch.bool)])
         return Graph(edge_index[:, order], torch.cat([pairs.shifts, long_shifts])[order], is_bond[order])
-
-
-def _with_solvation_pairs(pairs: NeighborPairs, positions: Tensor, batch: BeadBatch, cutoff: float) -> NeighborPairs:
-    """The pairs without those beyond the cutoff, but for those of an ion and another bead."""
-    vectors = positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]
-    near = vectors.square().sum(dim=-1) < cutoff**2
-    kept = torch.nonzero(near | (batch.is_ion[pairs.sender] != batch.is_ion[pairs.receiver])).ravel()
-    return NeighborPairs(pairs.sender[kept], pairs.receiver[kept], pairs.shifts[kept])
-
-
-def _with_ion_pairs(pairs: NeighborPairs, positions: Tensor, batch: BeadBatch, cutoff: float) -> NeighborPairs:
-    """The pairs with those of two ions replaced by all within a longer cutoff."""
-    ions, is_ion = batch.ions, batch.is_ion
-    found = batch.ion_search(cutoff, SKIN * cutoff).pairs(positions[ions])
-    kept = torch.nonzero(~(is_ion[pairs.sender] & is_ion[pairs.receiver])).ravel()
-    sender = torch.cat([pairs.sender[kept], ions[found.sender]])
-    receiver = torch.cat([pairs.receiver[kept], ions[found.receiver]])
-    order = (receiver * len(positions) + sender).argsort(stable=True)  # images of one pair stay in their order
-    return NeighborPairs(sender[order], receiver[order], torch.cat([pairs.shifts[kept], found.shifts])[order])
 
 
 def _bond_vectors(positions: Tensor, batch: BeadBatch, keys: Tensor) -> Tensor:

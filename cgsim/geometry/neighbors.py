@@ -4,6 +4,9 @@ A search is made with a skin and kept until a particle has moved half of it (Ver
 one has moved by more than the whole skin since the last search, as in the first calls of a refinement, the next is made
 without, for it would not be kept. Whether a kept search or a new one gives the pairs makes no difference to them, nor
 to their order.
+
+Some particles may be marked, and pairs with one or two of them be sought further: a few ions feel each other from afar,
+and a list of all pairs that near would be many times as long.
 """
 
 import math
@@ -12,8 +15,9 @@ from dataclasses import dataclass
 import torch
 import vesin.torch
 
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.geometry.periodic import inverse_cell
-from cgsim.typing import Float, Float32, Float64, Int, Tensor
+from cgsim.typing import Bool, Float, Float32, Float64, Int, Tensor
 
 LARGEST_TABLE = 500  # particles of an open system of which all pairs are looked at
 
@@ -34,27 +38,40 @@ class NeighborPairs:
 
 
 @dataclass(frozen=True)
-class _Search:
-    """What was found, and where everything was.
+class _Found:
+    """Pairs in the order that is handed out.
 
     Attributes:
         receiver, sender: [pairs].
         offsets: [pairs, 3], lattice translations between wrapped positions.
-        images: [particles, 3], of the positions.
-        wrapped: [particles, 3], in the cell; length.
-        radius: within which all pairs were found.
+        squares: [pairs] or for all of them, squared cutoff.
     """
 
     receiver: Int[Tensor, " pairs"]
     sender: Int[Tensor, " pairs"]
     offsets: Float32[Tensor, "pairs 3"]
+    squares: Float64[Tensor, "*pairs"]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What was found, and where everything was.
+
+    Attributes:
+        found: all pairs within their cutoffs and the skin.
+        images: [particles, 3], of the positions.
+        wrapped: [particles, 3], in the cell; length.
+        skin: length.
+    """
+
+    found: _Found
     images: Float64[Tensor, "particles 3"]
     wrapped: Float64[Tensor, "particles 3"]
-    radius: float
+    skin: float
 
 
 class NeighborSearch:
-    """Finds all pairs closer than the cutoff inside each system of a batch, never between systems.
+    """Finds all pairs closer than their cutoff inside each system of a batch, never between systems.
 
     Correct in any triclinic cell, for cutoffs beyond half the cell (a pair then appears once per image), for particles
     far outside the cell, and for a single particle. Systems without a cell may have an infinite cutoff.
@@ -62,47 +79,69 @@ class NeighborSearch:
     Args:
         sizes: number of particles of each system.
         cell: rows are lattice vectors; zeros for open boundaries.
-        cutoff: length.
+        cutoffs: ranges of pairs.
         skin: length that a search reaches further, so that it can be kept; 0 searches anew every time.
+        is_marked: which particles are; none if not given.
 
     Attributes:
         n_searches: searches made so far.
-        has_nearest_images_only: no pair is found in two images, and the one that is found is the nearest.
+        has_nearest_images_only: no pair with a particle that is not marked is found in two images, and the one that is
+            found is the nearest.
     """
 
-    def __init__(self, sizes: tuple[int, ...], cell: Float[Tensor, "graphs 3 3"], cutoff: float, skin: float) -> None:
-        self.sizes, self.cutoff, self.skin = sizes, cutoff, skin
-        self.n_searches = 0
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        cell: Float[Tensor, "graphs 3 3"],
+        cutoffs: Cutoffs,
+        skin: float,
+        is_marked: Bool[Tensor, " particles"] | None = None,
+    ) -> None:
         device = cell.device
+        self.sizes, self.cutoffs, self.skin = sizes, cutoffs, skin
+        if cutoffs.are_one or is_marked is None or not bool(is_marked.any()):
+            self.cutoffs, is_marked = Cutoffs.of(cutoffs.plain), None
+        self.n_searches = 0
         self._cell = cell.detach().double()
         self._inverse = inverse_cell(self._cell)
         self._is_open: list[bool] = (cell == 0).all(dim=-1).all(dim=-1).tolist()
         self._one_cell = bool((self._cell == self._cell[:1]).all())
         heights = self._inverse.norm(dim=-2).clamp(min=1e-300).reciprocal()  # between opposite faces of the cell
-        reach = 2.0 * (cutoff if math.isfinite(cutoff) else 0.0)
-        self.has_nearest_images_only = bool((heights > reach * (1.0 + 1e-6)).all())
+        self._lowest_height = float(heights.min()) if heights.numel() else math.inf
+        self.has_nearest_images_only = self._has_nearest_images_only(self.cutoffs.near)
         count = torch.tensor(sizes, device=device)
         self._graph = torch.repeat_interleave(torch.arange(len(sizes), device=device), count)
+        self._mark = None if is_marked is None else is_marked.long()
+        plain, mixed, marked = self.cutoffs.plain, self.cutoffs.mixed, self.cutoffs.marked
+        self._squares = torch.tensor([plain, mixed, marked], dtype=torch.float64, device=device).square()
+        self._marked: Tensor | None = None
+        if is_marked is not None and marked > self.cutoffs.near:
+            self._marked = torch.nonzero(is_marked).ravel()
+            self._marked_sizes = tuple(torch.bincount(self._graph[self._marked], minlength=len(sizes)).tolist())
         self._kept: _Search | None = None
-        self._table: tuple[Tensor, Tensor] | None = None
-        if all(self._is_open) and (math.isinf(cutoff) or max(sizes, default=0) <= LARGEST_TABLE):
-            self._table = _all_pairs(count, self._graph)
+        self._table: _Found | None = None
+        largest = max(sizes, default=0)
+        if all(self._is_open) and (math.isinf(self.cutoffs.largest) or largest <= LARGEST_TABLE):
+            sender, receiver = _all_pairs(count, self._graph)
+            offsets = torch.zeros(len(sender), 3, device=device)
+            self._table = _Found(receiver, sender, offsets, self._squares_of(receiver, sender))
 
     @torch.no_grad()
     def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
-        """All pairs closer than the cutoff.
+        """All pairs closer than their cutoff.
 
         Args:
             positions: all systems' particles, one system after the other.
         """
         if self._table is not None:
-            return self._pairs_of_table(positions, *self._table)
+            return self._pairs_of_table(positions, self._table)
         search = self._search(positions, 0.5)
-        receiver, sender, offsets = search.receiver, search.sender, search.offsets
-        if search.radius > self.cutoff:
+        found = search.found
+        receiver, sender, offsets = found.receiver, found.sender, found.offsets
+        if search.skin > 0.0 or self._mark is not None:
             vectors = search.wrapped.index_select(0, sender) - search.wrapped.index_select(0, receiver)
             vectors += self._translations(offsets, receiver)
-            near = torch.nonzero(vectors.square().sum(dim=-1) < self.cutoff**2).ravel()
+            near = torch.nonzero(vectors.square().sum(dim=-1) < found.squares).ravel()
             receiver, sender, offsets = (x.index_select(0, near) for x in (receiver, sender, offsets))
         return NeighborPairs(sender, receiver, self._shifts(receiver, sender, offsets, search).to(positions.dtype))
 
@@ -114,11 +153,12 @@ class NeighborSearch:
             The pairs, and the length that every particle may move before some might be missing.
         """
         if self._table is not None:
-            sender, receiver = self._table
+            sender, receiver = self._table.sender, self._table.receiver
             return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3)), math.inf
         search = self._search(positions, 0.25, always_with_skin=True)
-        shifts = self._shifts(search.receiver, search.sender, search.offsets, search)
-        return NeighborPairs(search.sender, search.receiver, shifts.to(positions.dtype)), 0.25 * self.skin
+        found = search.found
+        shifts = self._shifts(found.receiver, found.sender, found.offsets, search)
+        return NeighborPairs(found.sender, found.receiver, shifts.to(positions.dtype)), 0.25 * self.skin
 
     def _search(self, positions: Tensor, tolerated: float, *, always_with_skin: bool = False) -> _Search:
         """The kept search brought up to these positions, or a new one.
@@ -134,37 +174,64 @@ class NeighborSearch:
             crossed = torch.round(self._lattice(moved, self._inverse))
             moved = moved - self._lattice(crossed, self._cell)
             furthest = float(moved.square().sum(dim=-1).max()) ** 0.5
-            if furthest < tolerated * (kept.radius - self.cutoff):
-                images, wrapped = kept.images + crossed, kept.wrapped + moved
-                return _Search(kept.receiver, kept.sender, kept.offsets, images, wrapped, kept.radius)
+            if furthest < tolerated * kept.skin:
+                return _Search(kept.found, kept.images + crossed, kept.wrapped + moved, kept.skin)
             with_skin = with_skin or furthest < self.skin
         images = torch.floor(self._lattice(double, self._inverse))
         wrapped = double - self._lattice(images, self._cell)
-        radius = self.cutoff + (self.skin if with_skin else 0.0)
-        self._kept = _Search(*self._find(wrapped, radius), images, wrapped, radius)
+        skin = self.skin if with_skin else 0.0
+        self._kept = _Search(self._find(wrapped, skin), images, wrapped, skin)
         self.n_searches += 1
         return self._kept
 
-    def _find(self, wrapped: Float64[Tensor, "particles 3"], radius: float) -> tuple[Tensor, Tensor, Tensor]:
-        parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        start = 0
-        finder = vesin.torch.NeighborList(cutoff=radius, full_list=True)
-        for size, box, is_open in zip(self.sizes, self._cell, self._is_open, strict=True):
-            if size == 0:
-                continue
-            receiver, sender, offsets = finder.compute(wrapped[start : start + size], box, not is_open, "ijS")
-            parts.append((receiver + start, sender + start, offsets) if start else (receiver, sender, offsets))
-            start += size
-        receiver, sender, offsets = (torch.cat(column) for column in zip(*parts, strict=True))
+    def _find(self, wrapped: Float64[Tensor, "particles 3"], skin: float) -> _Found:
+        """All pairs within their cutoffs and the skin, and some more of those whose cutoffs are shorter."""
+        receiver, sender, offsets = self._within(wrapped, self.sizes, self.cutoffs.near + skin)
+        if self._marked is not None and self._mark is not None:
+            far = self._within(wrapped[self._marked], self._marked_sizes, self.cutoffs.marked + skin)
+            kept = torch.nonzero(self._mark[receiver] + self._mark[sender] < 2).ravel()
+            receiver = torch.cat([receiver[kept], self._marked[far[0]]])
+            sender = torch.cat([sender[kept], self._marked[far[1]]])
+            offsets = torch.cat([offsets[kept], far[2]])
         key = receiver * len(wrapped) + sender
-        if len(offsets):
+        if len(offsets) and not self._has_nearest_images_only(self.cutoffs.largest + skin):
             # Several images of one pair follow each other in the order of their translations.
             reach = int(offsets.abs().max())
             code = offsets.long() + reach
             base = 2 * reach + 1
             key = ((key * base + code[:, 0]) * base + code[:, 1]) * base + code[:, 2]
         order = key.argsort()
-        return receiver[order], sender[order], offsets[order].float()
+        receiver, sender = receiver.index_select(0, order), sender.index_select(0, order)
+        offsets = offsets.index_select(0, order).float()
+        return _Found(receiver, sender, offsets, self._squares_of(receiver, sender))
+
+    def _within(
+        self, wrapped: Float64[Tensor, "chosen 3"], sizes: tuple[int, ...], radius: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Receivers, senders and lattice translations of all pairs within a radius, in no order."""
+        finder = vesin.torch.NeighborList(cutoff=radius, full_list=True)
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        start = 0
+        for size, box, is_open in zip(sizes, self._cell, self._is_open, strict=True):
+            if size == 0:
+                continue
+            receiver, sender, offsets = finder.compute(wrapped[start : start + size], box, not is_open, "ijS")
+            parts.append((receiver + start, sender + start, offsets) if start else (receiver, sender, offsets))
+            start += size
+        if len(parts) == 1:
+            return parts[0]
+        receiver, sender, offsets = (torch.cat(column) for column in zip(*parts, strict=True))
+        return receiver, sender, offsets
+
+    def _squares_of(self, receiver: Tensor, sender: Tensor) -> Float64[Tensor, "*pairs"]:
+        """Squared cutoff of each pair, or of all of them."""
+        if self._mark is None:
+            return self._squares[0]
+        return self._squares.index_select(0, self._mark.index_select(0, receiver) + self._mark.index_select(0, sender))
+
+    def _has_nearest_images_only(self, cutoff: float) -> bool:
+        reach = cutoff if math.isfinite(cutoff) else 0.0
+        return self._lowest_height > 2.0 * reach * (1.0 + 1e-6)
 
     def _shifts(self, receiver: Tensor, sender: Tensor, offsets: Tensor, search: _Search) -> Float64[Tensor, "pairs 3"]:
         images = search.images.index_select(0, receiver) - search.images.index_select(0, sender)
@@ -183,10 +250,11 @@ class NeighborSearch:
             return vectors @ matrix[0]
         return (vectors[:, :, None] * matrix.index_select(0, self._graph)).sum(dim=1)
 
-    def _pairs_of_table(self, positions: Tensor, sender: Tensor, receiver: Tensor) -> NeighborPairs:
-        if math.isfinite(self.cutoff):
+    def _pairs_of_table(self, positions: Tensor, table: _Found) -> NeighborPairs:
+        sender, receiver = table.sender, table.receiver
+        if math.isfinite(self.cutoffs.plain):
             squares = (positions.index_select(0, sender) - positions.index_select(0, receiver)).square().sum(dim=-1)
-            near = torch.nonzero(squares < self.cutoff**2).ravel()
+            near = torch.nonzero(squares < table.squares).ravel()
             sender, receiver = sender.index_select(0, near), receiver.index_select(0, near)
         return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3))
 
@@ -195,7 +263,7 @@ def neighbor_pairs(
     positions: Float[Tensor, "particles 3"], sizes: tuple[int, ...], cell: Float[Tensor, "graphs 3 3"], cutoff: float
 ) -> NeighborPairs:
     """Find all pairs closer than the cutoff in one configuration; see :class:`NeighborSearch`."""
-    return NeighborSearch(sizes, cell, cutoff, 0.0).pairs(positions)
+    return NeighborSearch(sizes, cell, Cutoffs.of(cutoff), 0.0).pairs(positions)
 
 
 def _all_pairs(sizes: Int[Tensor, " graphs"], graph: Int[Tensor, " particles"]) -> tuple[Tensor, Tensor]:

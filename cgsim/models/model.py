@@ -61,7 +61,7 @@ class ModelSettings(BaseModel):
     def radial_range(self) -> float:
         """Longest range of any edge, those between ions included; length."""
         parts = [self.dynamics, *([self.refiner] if self.refiner else [])]
-        return max(self.largest_cutoff, *(max(part.ion_cutoff or 0.0, part.reach) for part in parts))
+        return max(part.cutoffs.largest for part in parts)
 
     @property
     def needs_open_boundaries(self) -> bool:

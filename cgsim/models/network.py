@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 from torch import nn
 
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.graph import BeadBatch, Graph, build_graph
 from cgsim.models.equivariant import EquivariantBody
 from cgsim.models.execution import Execution
@@ -64,13 +65,13 @@ class EdgeSettings(BaseModel):
         return self
 
     @property
-    def reach(self) -> float:
-        """Longest range of the edges of a bead that is no ion."""
-        return self.solvation_cutoff or self.cutoff
+    def cutoffs(self) -> Cutoffs:
+        """Ranges of pairs, ions marked."""
+        return Cutoffs.of(self.cutoff, self.solvation_cutoff, self.ion_cutoff)
 
     def graph(self, positions: Float[Tensor, "beads 3"], batch: BeadBatch) -> Graph:
         """The edges of a configuration."""
-        return build_graph(positions, batch, self.cutoff, self.ion_cutoff, self.solvation_cutoff)
+        return build_graph(positions, batch, self.cutoffs)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.graph import BeadBatch
 from cgsim.simulate.stability import TrainingRange
 from cgsim.typing import Float, Int, Tensor
@@ -93,7 +94,7 @@ class Guard:
         longest = positions.new_full((len(i),), self.longest_bond)
         limits = _Limits(i, j, torch.zeros_like(longest), longest, _share(batch, i, j))
         if self.reach > 0.0:
-            search = batch.search(self.reach, SKIN * self.reach)
+            search = batch.search(Cutoffs.of(self.reach), SKIN * self.reach)
             pairs, slack = search.candidates(positions)
             if self._pairs is None or self._pairs[0] is not pairs.sender:
                 self._pairs = pairs.sender, *self._pair_limits(pairs.receiver, pairs.sender, batch, positions.dtype)

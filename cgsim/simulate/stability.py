@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.graph import BeadBatch
 from cgsim.typing import Float, Tensor
 
@@ -108,7 +109,7 @@ class HealthMonitor:
     def _overlapping(self, positions: Tensor) -> dict[tuple[int, str], Finding]:
         if self._overlap_cutoff == 0.0:
             return {}
-        pairs = self.batch.search(self._overlap_cutoff, 0.0).pairs(positions)
+        pairs = self.batch.search(Cutoffs.of(self._overlap_cutoff), 0.0).pairs(positions)
         distances = (positions[pairs.sender] + pairs.shifts - positions[pairs.receiver]).norm(dim=-1)
         limits = self.closest[self.batch.bead_class[pairs.sender], self.batch.bead_class[pairs.receiver]]
         close = (distances < self.settings.overlap * limits) & (pairs.sender < pairs.receiver)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from systems import OPEN, TRICLINIC
 
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.graph import BeadBatch, Graph, build_graph
 
 CUBIC = np.diag([8.0, 8.0, 8.0])
@@ -213,7 +214,7 @@ def test_ions_see_each_other_further_than_they_see_chains(name, seed, cutoff, fu
     positions, batch = salt_in(name, seed)
     assert batch.ions.tolist() == [0, 3, 5, 6, 8, 9, 10, 11]
     near, far = build_graph(positions, batch, cutoff), build_graph(positions, batch, cutoff + further)
-    graph = build_graph(positions, batch, cutoff, cutoff + further)
+    graph = build_graph(positions, batch, Cutoffs.of(cutoff, marked=cutoff + further))
     ions = set(batch.ions.tolist())
     # Every pair of two ions as with the longer cutoff for all, everything else as with the shorter one for all.
     wanted = [e for e in edges(far, positions) if {e[0], e[1]} <= ions]
@@ -226,8 +227,8 @@ def test_range_of_ions_changes_nothing_where_there_are_none():
     positions, batch = chain_in("cubic", 3)
     assert len(batch.ions) == 0
     alone = edges(build_graph(positions, batch, 4.0), positions)
-    assert edges(build_graph(positions, batch, 4.0, 7.0), positions) == alone
-    assert edges(build_graph(positions, batch, 4.0, 7.0, 6.0), positions) == alone
+    assert edges(build_graph(positions, batch, Cutoffs.of(4.0, marked=7.0)), positions) == alone
+    assert edges(build_graph(positions, batch, Cutoffs.of(4.0, 6.0, 7.0)), positions) == alone
 
 
 @given(**IONS)
@@ -241,11 +242,11 @@ def test_ions_see_chains_further_than_chains_see_each_other(name, seed, cutoff, 
         return (edge[0] in ions) != (edge[1] in ions)
 
     wanted = [e for e in edges(far, positions) if is_mixed(e)] + [e for e in edges(near, positions) if not is_mixed(e)]
-    graph = build_graph(positions, batch, cutoff, None, cutoff + further)
+    graph = build_graph(positions, batch, Cutoffs.of(cutoff, cutoff + further))
     assert edges(graph, positions) == sorted(wanted)
     assert torch.all(graph.edge_index[1].diff() >= 0)
     # With a range of ions among themselves as well, each kind of pair has its own.
-    both = build_graph(positions, batch, cutoff, cutoff + 2.0 * further, cutoff + further)
+    both = build_graph(positions, batch, Cutoffs.of(cutoff, cutoff + further, cutoff + 2.0 * further))
     among = build_graph(positions, batch, cutoff + 2.0 * further)
     wanted = [e for e in wanted if not {e[0], e[1]} <= ions]
     wanted += [e for e in edges(among, positions) if {e[0], e[1]} <= ions]

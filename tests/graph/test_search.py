@@ -5,6 +5,7 @@ import pytest
 import torch
 from test_neighbors import CELLS
 
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.geometry.neighbors import NeighborSearch, neighbor_pairs
 
 BATCH = ("cubic", "open", "triclinic", "flat")
@@ -27,10 +28,22 @@ def equal(one, other) -> bool:
 def test_kept_search_gives_the_pairs_of_a_new_one_bit_for_bit(name, dtype):
     cell = torch.from_numpy(CELLS[name])[None].to(dtype)
     frames = walk(CELLS[name], 25, 40, 0.02, seed=1).to(dtype)
-    search = NeighborSearch((25,), cell, 4.0, 0.8)
+    search = NeighborSearch((25,), cell, Cutoffs.of(4.0), 0.8)
     for positions in frames:
         assert equal(search.pairs(positions), neighbor_pairs(positions, (25,), cell, 4.0))
     assert search.n_searches < len(frames) / 2
+
+
+@pytest.mark.parametrize("name", sorted(CELLS))
+def test_kept_search_of_marked_particles_is_that_of_a_new_one(name):
+    cell = torch.from_numpy(CELLS[name])[None]
+    frames = walk(CELLS[name], 25, 30, 0.02, seed=4)
+    arguments = (25,), cell, Cutoffs.of(3.0, 4.0, 7.0)
+    is_marked = torch.arange(25) % 4 == 0
+    kept = NeighborSearch(*arguments, 0.8, is_marked)
+    for positions in frames:
+        assert equal(kept.pairs(positions), NeighborSearch(*arguments, 0.0, is_marked).pairs(positions))
+    assert kept.n_searches < len(frames) / 2
 
 
 def test_kept_search_of_a_batch_is_that_of_a_new_one_even_when_particles_jump():
@@ -40,7 +53,7 @@ def test_kept_search_of_a_batch_is_that_of_a_new_one_even_when_particles_jump():
     frames = torch.cat(walks, dim=1)
     frames[12:, 3] += 2.5
     frames[20:, 15] -= 30.0
-    search = NeighborSearch(sizes, cells, 3.0, 0.8)
+    search = NeighborSearch(sizes, cells, Cutoffs.of(3.0), 0.8)
     for positions in frames:
         assert equal(search.pairs(positions), neighbor_pairs(positions, sizes, cells, 3.0))
     assert 4 <= search.n_searches < 15
@@ -48,12 +61,12 @@ def test_kept_search_of_a_batch_is_that_of_a_new_one_even_when_particles_jump():
 
 def test_a_skin_is_left_out_where_the_search_would_not_be_kept():
     cell = torch.from_numpy(CELLS["cubic"])[None]
-    search = NeighborSearch((25,), cell, 3.0, 0.8)
+    search = NeighborSearch((25,), cell, Cutoffs.of(3.0), 0.8)
     frames = walk(CELLS["cubic"], 25, 6, 2.0, seed=3)  # each step is longer than the skin
 
     def radius_after(positions):
         assert equal(search.pairs(positions), neighbor_pairs(positions, (25,), cell, 3.0))
-        return search._kept.radius
+        return search.cutoffs.plain + search._kept.skin
 
     assert [radius_after(positions) for positions in frames] == [3.0] * 6
     assert search.n_searches == 6
@@ -67,7 +80,7 @@ def test_a_skin_is_left_out_where_the_search_would_not_be_kept():
 def test_candidates_hold_all_pairs_for_as_long_as_they_say(name):
     cell = torch.from_numpy(CELLS[name])[None]
     positions = walk(CELLS[name], 25, 1, 0.02, seed=2)[0]
-    search = NeighborSearch((25,), cell, 3.0, 2.0)
+    search = NeighborSearch((25,), cell, Cutoffs.of(3.0), 2.0)
     pairs, slack = search.candidates(positions)
     again, _ = search.candidates(positions + 0.01)
     assert again.sender is pairs.sender

@@ -17,6 +17,7 @@ from cgsim.benchmark.speed.calls import Call
 from cgsim.benchmark.speed.record import speed_row
 from cgsim.benchmark.speed.systems import Setting, tiled, tiles_for
 from cgsim.benchmark.speed.timing import Timing, alternate, seconds_now, timed
+from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.graph import SKIN, BeadBatch
 from cgsim.models.execution import Execution
 from cgsim.models.network import set_execution
@@ -136,12 +137,11 @@ def _parts(stepper: Stepper, setting: Setting) -> dict[str, float]:
     """Seconds of one step by part; taking them costs some time of its own."""
     clock, model, batch = Clock(setting.device), setting.model, stepper.batch
     propagator = stepper.propagator
-    reach = model.settings.dynamics.reach
-    searches = [batch.search(reach, SKIN * reach)]
-    if (far := model.settings.dynamics.ion_cutoff) is not None:
-        searches.append(batch.ion_search(far, SKIN * far))
+    cutoffs = model.settings.dynamics.cutoffs
+    searches = [batch.search(cutoffs, SKIN * cutoffs.near)]
     if propagator.guard.reach > 0:
-        searches.append(batch.search(propagator.guard.reach, GUARD_SKIN * propagator.guard.reach))
+        reach = propagator.guard.reach
+        searches.append(batch.search(Cutoffs.of(reach), GUARD_SKIN * reach))
     bodies = [model.dynamics.body] if model.refiner is None else [model.dynamics.body, model.refiner.body]
     with ExitStack() as stack:
         for search in searches:
@@ -192,7 +192,7 @@ def measure_sizes(setting: Setting, largest: int, largest_step: int, rounds: int
         n = batch.sizes[0]
         system = f"box of {n} beads"
         repeats = rounds if n < SMALL else 1
-        search = batch.search(setting.model.settings.dynamics.reach, 0.0)
+        search = batch.search(setting.model.settings.dynamics.cutoffs, 0.0)
         positions = state.frames[-1].wrapped_positions
         seconds: dict[str, list[float]] = {"network call": [], "neighbour search": []}
         call = Call(setting.model, batch, state, Execution())
