@@ -1,7 +1,7 @@
 """Models of a benchmark: those that are named, those that ship, or new ones trained for it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,42 +61,52 @@ def open_models(folders: list[Path], device: torch.device) -> dict[str, list[See
 def train_models(
     config: Path,
     overrides: list[str],
-    train: dict[str, Path],
+    train: dict[str, Path] | None,
     validation: dict[str, Path],
     n_seeds: int,
     folder: Path,
     say: Say,
+    unseen: Iterable[Path] = (),
 ) -> list[Path]:
     """Train one model for each seed; what is there already is kept, what was interrupted goes on.
 
     Several seeds are an ensemble as well.
 
     Args:
-        config: experiment; its data are replaced by those of the benchmark.
+        config: experiment; its validation data are replaced by those of the benchmark.
         overrides: changes to its settings, as ``--set`` takes them.
-        train: stores to learn from.
+        train: stores to learn from in place of those that the experiment names; None leaves those.
         validation: held-out stores.
         n_seeds: seeds 0, 1, 2 ...
         folder: gets ``<name>/seed-<k>/``.
         say: called with a line for each.
+        unseen: stores that must not be learned from.
 
     Returns:
         Folders of the models, and of their ensemble.
+
+    Raises:
+        InputError: before any training, if an unseen store is among those to learn from.
     """
     plain = load_experiment(config, overrides)
     held_out = _with_lag(validation, plain.mapping, plain.model.lag_time, say)
-    data = [f"data.train={json.dumps([str(p) for p in train.values()])}"]
-    data.append(f"data.validation={json.dumps([str(p) for p in held_out])}")
+    data = [f"data.validation={json.dumps([str(p) for p in held_out])}"]
+    if train is not None:
+        data.append(f"data.train={json.dumps([str(p) for p in train.values()])}")
+    plans = [load_experiment(config, [*data, f"training.seed={k}", *overrides]).plan() for k in range(n_seeds)]
+    learned = {source.path.resolve() for source in plans[0].train}
+    for path in unseen:
+        if path.resolve() in learned:
+            raise InputError(f"{path}: is among the unseen systems and in data.train of {config}")
     folders = []
-    for seed in range(n_seeds):
-        experiment = load_experiment(config, [*data, f"training.seed={seed}", *overrides])
-        run = folder / experiment.name / f"seed-{seed}"
+    for seed, plan in enumerate(plans):
+        run = folder / plan.name / f"seed-{seed}"
         folders.append(run / "model")
         if (run / "model" / CARD).exists():
             say(f"{run}: trained already")
             continue
-        say(f"{run}: training {experiment.training.steps} steps on {len(train)} trajectories")
-        fit(experiment.plan(), run, resume=(run / CHECKPOINT).exists())
+        say(f"{run}: training {plan.training.steps} steps on {len(plan.train)} trajectories")
+        fit(plan, run, resume=(run / CHECKPOINT).exists())
     if n_seeds > 1 and not plain.name.startswith(PUBLISHED):
         folders.append(folder / plain.name)
     return folders

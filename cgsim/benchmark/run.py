@@ -94,7 +94,9 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     train = find_stores(settings.train or task.train, "--train")
     validation = _validation(settings, task)
     systems, other_starts = split_starts(find_stores((settings.systems or task.systems,), "--systems"))
-    models = _models(settings, task, train, validation, folder, methods, say)
+    unseen = [*systems.values(), *other_starts.values()]
+    given = train if settings.train else None
+    models = _models(settings, task, given, validation, unseen, folder, methods, say)
     data = replace(_data(settings, task, train, validation, systems, models, folder), other_starts=other_starts)
     data.check()
     turns = left_out(data, settings.n_turns) if settings.leave_one_out else []
@@ -150,8 +152,9 @@ def _validation(settings: BenchmarkSettings, task: Task) -> dict[str, Path]:
 def _models(
     settings: BenchmarkSettings,
     task: Task,
-    train: dict[str, Path],
+    train: dict[str, Path] | None,
     validation: dict[str, Path],
+    unseen: list[Path],
     folder: Path,
     methods: list[str],
     say: Say,
@@ -174,7 +177,9 @@ def _models(
             overrides = list(settings.overrides)
             if settings.training_length:
                 overrides.append(f"data.end={settings.training_length}")
-            folders += train_models(config, overrides, train, validation, settings.n_seeds, folder / "models", say)
+            folders += train_models(
+                config, overrides, train, validation, settings.n_seeds, folder / "models", say, unseen
+            )
     return open_models(folders, settings.device)
 
 

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from systems import electrolyte, trained_model
 
 from cgsim.benchmark.methods.simulators import without_refinement
-from cgsim.benchmark.models import open_models
+from cgsim.benchmark.models import open_models, train_models
 from cgsim.checkpoint import save_model
+from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.embedding import EmbeddingSettings
@@ -16,6 +18,7 @@ from cgsim.models.network import NetworkSettings
 from cgsim.models.refiner import RefinerSettings
 
 CPU = torch.device("cpu")
+CONFIG = Path("configs/benchmark/chain.yaml")
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 SETTINGS = ModelSettings(
     lag_time=15.0,
@@ -54,3 +57,22 @@ def test_refinement_is_left_out_of_every_member(tmp_path):
     bare = without_refinement(open_models([tmp_path / "random"], CPU)["random-ensemble"][0].model)
     assert [member.model.refiner for member in bare.members] == [None, None]
     assert len(bare.members) == 2
+
+
+def test_full_mode_learns_from_the_stores_of_the_experiment_unless_others_are_given(tmp_path, monkeypatch):
+    plans = []
+    monkeypatch.setattr("cgsim.benchmark.models.fit", lambda plan, *_, **__: plans.append(plan))
+    own, other = (Path(f"data/chains-100/train/repeated-00{k}.h5") for k in (0, 1))
+    changes = [f'data.train=["{own}"]', "training.steps=4"]
+    train_models(CONFIG, changes, None, {}, 2, tmp_path, lambda _: None)
+    train_models(CONFIG, [], {"other": other}, {}, 1, tmp_path, lambda _: None)
+    assert [[source.path for source in plan.train] for plan in plans] == [[own], [own], [other]]
+    assert [plan.training.seed for plan in plans] == [0, 1, 0]
+
+
+def test_store_that_is_unseen_and_learned_from_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("cgsim.benchmark.models.fit", lambda *_, **__: pytest.fail("trained"))
+    store = Path("data/chains-100/train/repeated-000.h5")
+    expected = r"repeated-000.h5: is among the unseen systems and in data.train of .*chain.yaml"
+    with pytest.raises(InputError, match=expected):
+        train_models(CONFIG, [f'data.train=["{store}"]'], None, {}, 1, tmp_path, lambda _: None, [store])
