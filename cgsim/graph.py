@@ -10,9 +10,7 @@ from cgsim.geometry.neighbors import NeighborSearch
 from cgsim.geometry.periodic import minimum_image
 from cgsim.typing import Bool, Float, Int, Tensor
 
-SKIN = (
-    0.15  # of the cutoff of pairs with a bead of a chain, by which searches for neighbours reach further than they must
-)
+SKIN = 0.15  # of the cutoff of pairs with a bead of a chain: how much further searches for neighbours reach
 
 
 @dataclass(frozen=True)

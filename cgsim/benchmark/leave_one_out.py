@@ -13,7 +13,7 @@ import numpy as np
 from cgsim.benchmark.baselines.regression import Labelled, constant, forest, linear
 from cgsim.benchmark.data import BenchmarkData
 from cgsim.benchmark.methods.context import Benchmark, atoms_of
-from cgsim.benchmark.models import open_models, train_models
+from cgsim.benchmark.models import open_models, plan_models, train_models
 from cgsim.benchmark.portrait import Portrait
 from cgsim.benchmark.rollouts import model_portraits
 from cgsim.benchmark.rows import OURS, REFERENCE, Row
@@ -110,7 +110,8 @@ def leave_one_out(
         turn = f"{number + 1} of {len(turns)}"
         benchmark.say(f"left out: {', '.join(members)} ({turn})")
         folder = data.folder / "leave-one-out" / turn.replace(" ", "-")
-        folders = train_models(config, overrides, others, {}, n_seeds, folder / "models", benchmark.say)
+        plans = plan_models(config, overrides, others, {}, n_seeds, [stores[name] for name in members], benchmark.say)
+        folders = train_models(plans, folder / "models", benchmark.say)
         unseen = replace(data, systems={name: stores[name] for name in members})
         part = replace(benchmark, data=unseen, references={name: references[name] for name in members})
         for name, seeds in open_models(folders, benchmark.device).items():

@@ -13,7 +13,7 @@ from cgsim.checkpoint import CARD, WEIGHTS, TrainedModel, load_model, member_fol
 from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
-from cgsim.train.fit import CHECKPOINT, fit
+from cgsim.train.fit import CHECKPOINT, Plan, fit
 from cgsim.train.source import lag_stride
 
 PUBLISHED = "published"  # how the names of models of the published network begin
@@ -58,19 +58,16 @@ def open_models(folders: list[Path], device: torch.device) -> dict[str, list[See
     return found
 
 
-def train_models(
+def plan_models(
     config: Path,
     overrides: list[str],
     train: dict[str, Path] | None,
     validation: dict[str, Path],
     n_seeds: int,
-    folder: Path,
+    unseen: Iterable[Path],
     say: Say,
-    unseen: Iterable[Path] = (),
-) -> list[Path]:
-    """Train one model for each seed; what is there already is kept, what was interrupted goes on.
-
-    Several seeds are an ensemble as well.
+) -> list[Plan]:
+    """What it takes to train one model for each seed.
 
     Args:
         config: experiment; its validation data are replaced by those of the benchmark.
@@ -78,15 +75,11 @@ def train_models(
         train: stores to learn from in place of those that the experiment names; None leaves those.
         validation: held-out stores.
         n_seeds: seeds 0, 1, 2 ...
-        folder: gets ``<name>/seed-<k>/``.
-        say: called with a line for each.
         unseen: stores that must not be learned from.
-
-    Returns:
-        Folders of the models, and of their ensemble.
+        say: called with a line if stores cannot be used for validation.
 
     Raises:
-        InputError: before any training, if an unseen store is among those to learn from.
+        InputError: if settings cannot be used, or an unseen store is among those to learn from.
     """
     plain = load_experiment(config, overrides)
     held_out = _with_lag(validation, plain.mapping, plain.model.lag_time, say)
@@ -94,10 +87,27 @@ def train_models(
     if train is not None:
         data.append(f"data.train={json.dumps([str(p) for p in train.values()])}")
     plans = [load_experiment(config, [*data, f"training.seed={k}", *overrides]).plan() for k in range(n_seeds)]
-    learned = {source.path.resolve() for source in plans[0].train}
+    learned = {source.path.resolve() for plan in plans for source in plan.train}
     for path in unseen:
         if path.resolve() in learned:
-            raise InputError(f"{path}: is among the unseen systems and in data.train of {config}")
+            where = f"data.train of {config}" if train is None else "--train"
+            raise InputError(f"{path}: is among the unseen systems and in {where}")
+    return plans
+
+
+def train_models(plans: list[Plan], folder: Path, say: Say) -> list[Path]:
+    """Train some models; what is there already is kept, what was interrupted goes on.
+
+    Several seeds are an ensemble as well.
+
+    Args:
+        plans: those of one experiment, one for each seed.
+        folder: gets ``<name>/seed-<k>/``.
+        say: called with a line for each.
+
+    Returns:
+        Folders of the models, and of their ensemble.
+    """
     folders = []
     for seed, plan in enumerate(plans):
         run = folder / plan.name / f"seed-{seed}"
@@ -107,8 +117,8 @@ def train_models(
             continue
         say(f"{run}: training {plan.training.steps} steps on {len(plan.train)} trajectories")
         fit(plan, run, resume=(run / CHECKPOINT).exists())
-    if n_seeds > 1 and not plain.name.startswith(PUBLISHED):
-        folders.append(folder / plain.name)
+    if len(plans) > 1 and not plans[0].name.startswith(PUBLISHED):
+        folders.append(folder / plans[0].name)
     return folders
 
 

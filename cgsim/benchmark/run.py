@@ -11,7 +11,7 @@ from cgsim.benchmark.electrolyte import ELECTROLYTE
 from cgsim.benchmark.figures import draw_figures
 from cgsim.benchmark.leave_one_out import leave_one_out, left_out
 from cgsim.benchmark.methods import METHODS, Benchmark, Predicted, reference_portraits
-from cgsim.benchmark.models import Say, SeedModel, open_models, train_models
+from cgsim.benchmark.models import Say, SeedModel, open_models, plan_models, train_models
 from cgsim.benchmark.rows import REFERENCE, Row, write_rows
 from cgsim.benchmark.scoring import PairMetric, Scored, score
 from cgsim.benchmark.tables import markdown
@@ -172,14 +172,11 @@ def _models(
         configs = list(settings.configs or (default_config(task),))
         if "published" in methods and not settings.configs:
             configs.append(published_config(task))
-        folders = []
-        for config in configs:
-            overrides = list(settings.overrides)
-            if settings.training_length:
-                overrides.append(f"data.end={settings.training_length}")
-            folders += train_models(
-                config, overrides, train, validation, settings.n_seeds, folder / "models", say, unseen
-            )
+        overrides = list(settings.overrides)
+        if settings.training_length:
+            overrides.append(f"data.end={settings.training_length}")
+        plans = [plan_models(config, overrides, train, validation, settings.n_seeds, unseen, say) for config in configs]
+        folders = [model for seeds in plans for model in train_models(seeds, folder / "models", say)]
     return open_models(folders, settings.device)
 
 
@@ -236,9 +233,9 @@ def _heading(settings: BenchmarkSettings, benchmark: Benchmark) -> list[str]:
     reference = min(float(time[-1] - time[0]) for time in times)
     lines = [
         f"{len(data.systems)} unseen systems, long MD of {format_time(reference, units)} or more; "
-        f"{len(data.train)} training systems and {len(data.validation)} for validation, "
-        f"{format_time(data.training_length, units)} of each; rollouts of {format_time(benchmark.time, units)}, "
-        f"{data.task.replicas} of each system and seed."
+        f"baselines know {len(data.train)} training systems and {len(data.validation)} for validation, "
+        f"at most {format_time(data.training_length, units)} of each; "
+        f"rollouts of {format_time(benchmark.time, units)}, {data.task.replicas} of each system and seed."
     ]
     if settings.command:
         lines.append(f"Command: `{settings.command}`")

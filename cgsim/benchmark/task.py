@@ -22,12 +22,12 @@ class Task:
         name: as on the command line and in the rows.
         title: headline of its tables.
         units: of its stores.
-        train: default folders of stores to learn from.
+        train: default folders of stores that baselines learn from.
         validation: default folder of held-out stores, which choices are made on.
         systems: default folder of stores of unseen systems.
         mapping: how atoms become beads, unless models say otherwise.
         lag_time: of baselines that draw, unless models say otherwise.
-        training_length: of every trajectory that is learned from, unless models say otherwise.
+        training_length: longest of the trajectories that are learned from, unless models say otherwise.
         equilibration: left out at the start of every rollout, but never more than a tenth of it.
         n_lengths: how many training lengths a rollout is long; ``quick_lengths``: in the quick mode.
         replicas: rollouts of each system and seed.

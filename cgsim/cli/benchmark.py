@@ -40,7 +40,9 @@ def speed(
 
 MODELS = typer.Option(help="Folder or name of a trained model; several of one name are its seeds. May be repeated.")
 METHODS = typer.Option(help="Only these methods, separated by commas; default: all.")
-TRAIN = typer.Option(help="Folder with stores to learn from; may be repeated.")
+TRAIN = typer.Option(
+    help="Folder with stores to learn from, for models that are trained and for baselines; may be repeated."
+)
 VALIDATION = typer.Option(help="Folder with held-out stores, which choices are made on.")
 SYSTEMS = typer.Option(help="Folder with stores of long MD of unseen systems, atoms or beads.")
 QUICK = typer.Option("--quick", help="Models that ship, shorter rollouts, one seed: ten minutes on two cores.")

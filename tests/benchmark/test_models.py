@@ -7,7 +7,8 @@ import torch
 from systems import electrolyte, trained_model
 
 from cgsim.benchmark.methods.simulators import without_refinement
-from cgsim.benchmark.models import open_models, train_models
+from cgsim.benchmark.models import open_models, plan_models
+from cgsim.benchmark.run import BenchmarkSettings, run_benchmark
 from cgsim.checkpoint import save_model
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
@@ -59,20 +60,47 @@ def test_refinement_is_left_out_of_every_member(tmp_path):
     assert len(bare.members) == 2
 
 
-def test_full_mode_learns_from_the_stores_of_the_experiment_unless_others_are_given(tmp_path, monkeypatch):
-    plans = []
-    monkeypatch.setattr("cgsim.benchmark.models.fit", lambda plan, *_, **__: plans.append(plan))
-    own, other = (Path(f"data/chains-100/train/repeated-00{k}.h5") for k in (0, 1))
-    changes = [f'data.train=["{own}"]', "training.steps=4"]
-    train_models(CONFIG, changes, None, {}, 2, tmp_path, lambda _: None)
-    train_models(CONFIG, [], {"other": other}, {}, 1, tmp_path, lambda _: None)
-    assert [[source.path for source in plan.train] for plan in plans] == [[own], [own], [other]]
-    assert [plan.training.seed for plan in plans] == [0, 1, 0]
+OWN, OTHER = (Path(f"data/chains-100/train/repeated-00{k}.h5") for k in (0, 1))
 
 
-def test_store_that_is_unseen_and_learned_from_is_refused_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr("cgsim.benchmark.models.fit", lambda *_, **__: pytest.fail("trained"))
-    store = Path("data/chains-100/train/repeated-000.h5")
+def learned_from(train, n_seeds, unseen) -> list[list[Path]]:
+    """Stores that models would be trained on: those that are given, or all that their settings name, here one."""
+    named = [] if train else [f'data.train=["{OWN}"]']
+    plans = plan_models(CONFIG, named, train, {}, n_seeds, unseen, print)
+    assert [plan.training.seed for plan in plans] == list(range(len(plans)))
+    return [[source.path for source in plan.train] for plan in plans]
+
+
+def test_models_learn_from_the_stores_of_their_settings_unless_others_are_given():
+    assert learned_from(None, 2, []) == [[OWN], [OWN]]
+    assert learned_from({"other": OTHER}, 1, [OWN]) == [[OTHER]]
+
+
+def test_store_that_is_unseen_and_learned_from_is_refused():
     expected = r"repeated-000.h5: is among the unseen systems and in data.train of .*chain.yaml"
     with pytest.raises(InputError, match=expected):
-        train_models(CONFIG, [f'data.train=["{store}"]'], None, {}, 1, tmp_path, lambda _: None, [store])
+        learned_from(None, 1, [OTHER, OWN])
+    with pytest.raises(InputError, match=r"repeated-001.h5: is among the unseen systems and in --train"):
+        learned_from({"other": OTHER}, 1, [OTHER])
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_full_mode_hands_over_what_was_given_and_what_is_unseen(given, monkeypatch, tmp_path):
+    asked = []
+
+    def remember(config, overrides, train, validation, n_seeds, unseen, say):  # noqa: ARG001 - in the order of the call
+        asked.append((train, list(unseen)))
+        raise InputError("enough")
+
+    monkeypatch.setattr("cgsim.benchmark.run.plan_models", remember)
+    folders = [tmp_path / name for name in ("train", "systems")]
+    for folder, store in zip(folders, (OTHER, OWN), strict=True):
+        folder.mkdir()
+        (folder / store.name).symlink_to(store.resolve())
+    train = (folders[0],) if given else ()
+    settings = BenchmarkSettings(task="chain", output=tmp_path / "runs", train=train, systems=folders[1])
+    with pytest.raises(InputError, match="enough"):
+        run_benchmark(settings, lambda _: None, lambda *_: None)
+    ((found, unseen),) = asked
+    assert (found and [path.name for path in found.values()]) == ([OTHER.name] if given else None)
+    assert [path.name for path in unseen] == [OWN.name]

@@ -6,7 +6,7 @@ import torch
 from test_neighbors import CELLS
 
 from cgsim.geometry.cutoffs import Cutoffs
-from cgsim.geometry.neighbors import NeighborSearch, neighbor_pairs
+from cgsim.geometry.neighbors import NeighborPairs, NeighborSearch, neighbor_pairs
 
 BATCH = ("cubic", "open", "triclinic", "flat")
 
@@ -34,15 +34,23 @@ def test_kept_search_gives_the_pairs_of_a_new_one_bit_for_bit(name, dtype):
     assert search.n_searches < len(frames) / 2
 
 
-@pytest.mark.parametrize("name", sorted(CELLS))
-def test_kept_search_of_marked_particles_is_that_of_a_new_one(name):
-    cell = torch.from_numpy(CELLS[name])[None]
-    frames = walk(CELLS[name], 25, 30, 0.02, seed=4)
-    arguments = (25,), cell, Cutoffs.of(3.0, 4.0, 7.0)
-    is_marked = torch.arange(25) % 4 == 0
-    kept = NeighborSearch(*arguments, 0.8, is_marked)
+def test_kept_search_of_a_batch_with_marks_has_each_pair_within_the_range_of_its_kind():
+    sizes, cutoffs = (12, 7, 9, 5), Cutoffs.of(3.0, 4.0, 7.0)
+    cells = torch.from_numpy(np.stack([CELLS[name] for name in BATCH]))
+    walks = [walk(CELLS[name], n, 30, 0.02, seed=k) for k, (name, n) in enumerate(zip(BATCH, sizes, strict=True))]
+    frames = torch.cat(walks, dim=1)
+    frames[20:, 15] -= 30.0
+    is_marked = torch.arange(33) % 3 == 0
+    is_marked[12:19] = False  # none in the second system
+    kept = NeighborSearch(sizes, cells, cutoffs, 0.8, is_marked)
     for positions in frames:
-        assert equal(kept.pairs(positions), NeighborSearch(*arguments, 0.0, is_marked).pairs(positions))
+        pairs = kept.pairs(positions)
+        assert equal(pairs, NeighborSearch(sizes, cells, cutoffs, 0.0, is_marked).pairs(positions))
+        far = neighbor_pairs(positions, sizes, cells, cutoffs.largest)
+        lengths = (positions[far.sender] + far.shifts - positions[far.receiver]).norm(dim=-1)
+        kind = is_marked[far.sender].int() + is_marked[far.receiver].int()
+        near = torch.tensor([(3.0, 4.0, 7.0)[k] for k in kind]) > lengths
+        assert equal(pairs, NeighborPairs(far.sender[near], far.receiver[near], far.shifts[near]))
     assert kept.n_searches < len(frames) / 2
 
 
