@@ -33,6 +33,6 @@ class Cutoffs:
         return max(self.plain, self.mixed)
 
     @property
-    def are_one(self) -> bool:
+    def is_uniform(self) -> bool:
         """Whether marks make no difference."""
         return self.plain == self.mixed == self.marked

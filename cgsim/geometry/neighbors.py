@@ -45,13 +45,13 @@ class _Found:
     Attributes:
         receiver, sender: [pairs].
         offsets: [pairs, 3], lattice translations between wrapped positions.
-        squares: [pairs] or for all of them, squared cutoff.
+        squares: [pairs] or for all of them, squared cutoff; None where no pair is beyond its own.
     """
 
     receiver: Int[Tensor, " pairs"]
     sender: Int[Tensor, " pairs"]
     offsets: Float32[Tensor, "pairs 3"]
-    squares: Float64[Tensor, "*pairs"]
+    squares: Float64[Tensor, "*pairs"] | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class NeighborSearch:
     ) -> None:
         device = cell.device
         self.sizes, self.cutoffs, self.skin = sizes, cutoffs, skin
-        if cutoffs.are_one or is_marked is None or not bool(is_marked.any()):
+        if cutoffs.is_uniform or is_marked is None or not bool(is_marked.any()):
             self.cutoffs, is_marked = Cutoffs.of(cutoffs.plain), None
         self.n_searches = 0
         self._cell = cell.detach().double()
@@ -125,7 +125,9 @@ class NeighborSearch:
         if all(self._is_open) and (math.isinf(self.cutoffs.largest) or largest <= LARGEST_TABLE):
             sender, receiver = _all_pairs(count, self._graph)
             offsets = torch.zeros(len(sender), 3, device=device)
-            self._table = _Found(receiver, sender, offsets, self._squares_of(receiver, sender))
+            is_finite = math.isfinite(self.cutoffs.plain)
+            squares = self._squares_of(receiver, sender) if is_finite else None
+            self._table = _Found(receiver, sender, offsets, squares)
 
     @torch.no_grad()
     def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
@@ -139,7 +141,7 @@ class NeighborSearch:
         search = self._search(positions, 0.5)
         found = search.found
         receiver, sender, offsets = found.receiver, found.sender, found.offsets
-        if search.skin > 0.0:
+        if found.squares is not None:
             vectors = search.wrapped.index_select(0, sender) - search.wrapped.index_select(0, receiver)
             vectors += self._translations(offsets, receiver)
             near = torch.nonzero(vectors.square().sum(dim=-1) < found.squares).ravel()
@@ -188,7 +190,7 @@ class NeighborSearch:
     def _find(self, wrapped: Float64[Tensor, "particles 3"], skin: float) -> _Found:
         """All pairs within their cutoffs and the skin."""
         receiver, sender, offsets, lengths = self._within(wrapped, self.sizes, self.cutoffs.near + skin)
-        if not self.cutoffs.are_one:
+        if not self.cutoffs.is_uniform:
             limits = self._squares.sqrt() + skin
             if self._marked is not None:
                 limits[2] = 0.0  # those are sought by themselves
@@ -210,7 +212,8 @@ class NeighborSearch:
         order = _order(key)
         receiver, sender = receiver.index_select(0, order), sender.index_select(0, order)
         offsets = offsets.index_select(0, order).float()
-        return _Found(receiver, sender, offsets, self._squares_of(receiver, sender))
+        squares = self._squares_of(receiver, sender) if skin > 0.0 else None
+        return _Found(receiver, sender, offsets, squares)
 
     def _within(
         self, wrapped: Float64[Tensor, "chosen 3"], sizes: tuple[int, ...], radius: float
@@ -236,7 +239,7 @@ class NeighborSearch:
 
     def _squares_of(self, receiver: Tensor, sender: Tensor) -> Float64[Tensor, "*pairs"]:
         """Squared cutoff of each pair, or of all of them."""
-        if self.cutoffs.are_one:
+        if self.cutoffs.is_uniform:
             return self._squares[0]
         return self._squares.index_select(0, self._kind(receiver, sender))
 
@@ -263,7 +266,7 @@ class NeighborSearch:
 
     def _pairs_of_table(self, positions: Tensor, table: _Found) -> NeighborPairs:
         sender, receiver = table.sender, table.receiver
-        if math.isfinite(self.cutoffs.plain):
+        if table.squares is not None:
             squares = (positions.index_select(0, sender) - positions.index_select(0, receiver)).square().sum(dim=-1)
             near = torch.nonzero(squares < table.squares).ravel()
             sender, receiver = sender.index_select(0, near), receiver.index_select(0, near)
