@@ -110,7 +110,7 @@ def leave_one_out(
         turn = f"{number + 1} of {len(turns)}"
         benchmark.say(f"left out: {', '.join(members)} ({turn})")
         folder = data.folder / "leave-one-out" / turn.replace(" ", "-")
-        plans = plan_models(config, overrides, others, {}, n_seeds, [stores[name] for name in members], benchmark.say)
+        plans = plan_models(config, overrides, others, {}, n_seeds, (), benchmark.say)
         folders = train_models(plans, folder / "models", benchmark.say)
         unseen = replace(data, systems={name: stores[name] for name in members})
         part = replace(benchmark, data=unseen, references={name: references[name] for name in members})
