@@ -119,27 +119,28 @@ class GaussianDisplacement:
         return self.mean + drawn.reshape_as(padded)[row].to(self.mean.dtype)
 
     def posterior_mean(
-        self, noised: Float[Tensor, "beads 3"], noise_level: Float[Tensor, " beads"]
+        self, noised: Float[Tensor, "beads 3"], noise_level: Float[Tensor, " graphs"]
     ) -> Float[Tensor, "beads 3"]:
         """Expected displacements given noised ones, ``m + (I + sigma^2 Lambda)^-1 (y - m)`` (Bayes' rule).
 
-        Where there are pairs, no gradient goes back through the correction of the mean.
+        Where Lambda is B^2, ``(I + sigma^2 B^2)^-1 = Im((B - i/sigma)^-1) / sigma``: an equation with B alone, whose
+        condition number is the root of the other's. Where there are pairs, no gradient goes back through the
+        correction of the mean.
 
         Args:
             noised: y, displacements drawn from this density with independent normal noise on them.
-            noise_level: sigma of each bead.
+            noise_level: sigma of each system.
         """
-        confidence = noise_level.pow(-2)
+        graph = self._graph_index()
+        inverse, away = noise_level.reciprocal()[graph], noised - self.mean
         if self.is_independent:
-            return self.mean + (confidence / (self.precision + confidence))[:, None] * (noised - self.mean)
-
-        def apply(vectors: Tensor) -> Tensor:
-            image = self._matrix @ vectors
-            return (self._matrix @ image if self.alpha == 2 else image) + confidence.repeat_interleave(3) * vectors
-
-        diagonal = self._diagonal**self.alpha + confidence
-        target = confidence[:, None] * (noised - self.mean)
-        return self.mean + solve(apply, diagonal, target, self._graph_index(), len(self.sizes))
+            confidence = inverse.square()
+            return self.mean + (confidence / (self.precision + confidence))[:, None] * away
+        power = self.alpha
+        shift = torch.complex(torch.zeros_like(inverse), -inverse) if power == 2 else inverse.square()
+        target = inverse.pow(3 - power)[:, None] * away
+        found = solve(self._matrix, shift, self._diagonal + shift, target, graph, len(self.sizes))
+        return self.mean + (found.imag if power == 2 else found)
 
     def detach(self) -> "GaussianDisplacement":
         """The same without gradients."""
@@ -156,7 +157,7 @@ class GaussianDisplacement:
             kicks = self._normal((len(i), 3), generator)
             kicks = torch.einsum("pxy,py->px", self.pairs.blocks(0.5), kicks)
             noise = (self._kappa.sqrt()[:, None] * noise).index_add(0, i, kicks).index_add(0, j, -kicks)
-        return solve(lambda x: self._matrix @ x, self._diagonal, noise, self._graph_index(), len(self.sizes))
+        return solve(self._matrix, None, self._diagonal, noise, self._graph_index(), len(self.sizes))
 
     @property
     def _kappa(self) -> Float[Tensor, " beads"]:

@@ -4,7 +4,6 @@ See :mod:`cgsim.models.gaussian` for what it stands for.
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -79,50 +78,64 @@ class PairPrecision:
 
 @torch.no_grad()
 def solve(
-    apply: Callable[[Tensor], Tensor],
-    diagonal: Float[Tensor, " beads"],
+    matrix: Tensor,
+    shift: Tensor | None,
+    diagonal: Tensor,
     target: Float[Tensor, "beads 3"],
     graph: Int[Tensor, " beads"],
     n_graphs: int,
-) -> Float[Tensor, "beads 3"]:
-    """Solve A x = target by conjugate gradients, preconditioned by about the diagonal of A (Hestenes & Stiefel 1952).
+) -> Tensor:
+    """Solve (matrix + shift) x = target by conjugate gradients, preconditioned by about the diagonal of the sum.
 
-    Each system goes at its own pace: one that has converged stands still, so that it gets the same x whatever else is
-    in the batch.
+    The algorithm is that of Hestenes and Stiefel (1952). Of a complex shift the sum is symmetric, not Hermitian; the
+    same recurrence with products that are not conjugated solves it (van der Vorst and Melissen, IEEE Trans. Magn. 26,
+    706 (1990)). Each system goes at its own pace: one that has converged stands still, so that it gets the same x
+    whatever else is in the batch.
 
     Args:
-        apply: multiplies a vector, [3 beads], with A.
-        diagonal: about that of A, one number for each bead.
+        matrix: [3 beads, 3 beads], real, symmetric and positive definite.
+        shift: [beads], real and not negative, or imaginary; none is zero.
+        diagonal: [beads], about that of the sum, one number for each bead.
         target: right-hand sides.
         graph: system of each bead.
         n_graphs: how many systems.
 
     Returns:
-        x, without gradients; not a number where the target is not.
+        x, [beads, 3], complex if the shift is, without gradients; not a number where the target is not.
     """
     coordinate = graph.repeat_interleave(3)
     inverse = diagonal.reciprocal().repeat_interleave(3)
+    added = None if shift is None else shift.repeat_interleave(3)
     zeros = diagonal.new_zeros(n_graphs)
 
-    def dot(one: Tensor, other: Tensor) -> Tensor:
-        return zeros.index_add(0, coordinate, one * other)
+    def apply(vectors: Tensor) -> Tensor:
+        if vectors.is_complex():
+            image = torch.view_as_complex((matrix @ torch.view_as_real(vectors)).contiguous())
+        else:
+            image = matrix @ vectors
+        return image if added is None else torch.addcmul(image, added, vectors)
 
-    residual = target.reshape(-1)
+    def sums(products: Tensor) -> Tensor:
+        return products.new_zeros(n_graphs).index_add(0, coordinate, products)
+
+    residual = target.reshape(-1).to(diagonal.dtype)
     x = torch.zeros_like(residual)
     direction = preconditioned = residual * inverse
-    overlap = dot(residual, preconditioned)
-    stop = TOLERANCE**2 * overlap
+    products = residual * preconditioned
+    overlap, size = sums(products), sums(products.abs())
+    stop = TOLERANCE**2 * size
     every = CHECKED_EVERY.get(target.device.type, CHECKED_EVERY["cuda"])
     for iteration in range(MOST_ITERATIONS):
-        moving = ~(overlap <= stop)  # what is not a number stays so, and is seen
+        moving = ~(size <= stop)  # what is not a number stays so, and is seen
         if iteration % every == 0 and not bool(moving.any()):
             break
         image = apply(direction)
-        step = torch.where(moving, overlap / dot(direction, image), zeros)[coordinate]
+        step = torch.where(moving, overlap / sums(direction * image), zeros)[coordinate]
         x = torch.addcmul(x, step, direction)
         residual = torch.addcmul(residual, step, image, value=-1.0)
         preconditioned = residual * inverse
-        previous, overlap = overlap, dot(residual, preconditioned)
+        products = residual * preconditioned
+        previous, overlap, size = overlap, sums(products), sums(products.abs())
         turned = torch.where(moving, overlap / previous, zeros)[coordinate]
         direction = torch.addcmul(preconditioned, turned, direction)
     return x.view_as(target)

@@ -55,7 +55,7 @@ class ScoreNetwork(nn.Module):
     scale of the bead's class (Karras et al., NeurIPS 2022, Table 1); for the Gaussian of the dynamics GNN see
     :meth:`cgsim.models.gaussian.GaussianDisplacement.posterior_mean`. For both
     ``c_out = s sigma / sqrt(s^2 + sigma^2)``. The score of the noised density is ``(D(y) - y) / sigma^2`` (Tweedie's
-    formula).
+    formula). Each system has one noise level.
     """
 
     frequencies: Tensor
@@ -81,10 +81,10 @@ class ScoreNetwork(nn.Module):
         self.readout = nn.Linear(network.n_vectors, 1, bias=False)
         self.register_buffer("frequencies", 2.0 ** torch.arange(N_FREQUENCIES))
 
-    def output_scale(self, batch: BeadBatch, noise_level: Float[Tensor, " beads"]) -> Float[Tensor, "beads 1"]:
+    def output_scale(self, batch: BeadBatch, noise_level: Float[Tensor, " graphs"]) -> Float[Tensor, "beads 1"]:
         """c_out, length."""
-        s = self.normalization.displacement(batch.bead_class)
-        return (s * noise_level * (s.square() + noise_level.square()).rsqrt())[:, None]
+        s, level = self.normalization.displacement(batch.bead_class), noise_level[batch.graph_index]
+        return (s * level * (s.square() + level.square()).rsqrt())[:, None]
 
     def expect(
         self,
@@ -92,7 +92,7 @@ class ScoreNetwork(nn.Module):
         present: Float[Tensor, "beads 3"],
         gaussian: GaussianDisplacement,
         positions: Float[Tensor, "beads 3"],
-        noise_level: Float[Tensor, " beads"],
+        noise_level: Float[Tensor, " graphs"],
     ) -> Float[Tensor, "beads 3"]:
         """Clean positions as the prior expects them, given noised ones; length."""
         reference: float = self.normalization.reference
@@ -101,7 +101,7 @@ class ScoreNetwork(nn.Module):
             moved = gaussian.posterior_mean(noised, noise_level / reference)
             return present + reference * batch.remove_drift(moved)
         mean, s = present + reference * gaussian.mean, self.normalization.displacement(batch.bead_class)
-        skip = s.square() / (s.square() + noise_level.square())
+        skip = s.square() / (s.square() + noise_level[batch.graph_index].square())
         return mean + skip[:, None] * (positions - mean)
 
     def forward(
@@ -111,7 +111,7 @@ class ScoreNetwork(nn.Module):
         gaussian: GaussianDisplacement,
         latents: Latents,
         positions: Float[Tensor, "beads 3"],
-        noise_level: Float[Tensor, " beads"],
+        noise_level: Float[Tensor, " graphs"],
         expected: Float[Tensor, "beads 3"],
     ) -> Float[Tensor, "beads 3"]:
         """The network's own output F, dimensionless; see :meth:`parts`."""
@@ -119,11 +119,11 @@ class ScoreNetwork(nn.Module):
         graph = self.settings.graph(seen, batch)
         present = history[:, -1]
         mean = present + self.normalization.reference * gaussian.mean
-        s = self.normalization.displacement(batch.bead_class)
-        away = [(positions - mean) * (s.square() + noise_level.square()).rsqrt()[:, None]]
+        s, level = self.normalization.displacement(batch.bead_class), noise_level[batch.graph_index]
+        away = [(positions - mean) * (s.square() + level.square()).rsqrt()[:, None]]
         if self.settings.prior == "gaussian":
             away.append((expected - mean) / s[:, None])
-        phase = (noise_level / s).log()[:, None] * self.frequencies / 4.0
+        phase = (level / s).log()[:, None] * self.frequencies / 4.0
         noise_features = torch.cat([phase.sin(), phase.cos(), phase[:, :1]], dim=-1)
         edge_vectors = torch.stack([graph.edge_vectors(seen), graph.edge_vectors(present)], dim=1)
         moved = self.normalization.history(history, batch.bead_class)
@@ -147,7 +147,7 @@ class ScoreNetwork(nn.Module):
         gaussian: GaussianDisplacement,
         latents: Latents,
         positions: Float[Tensor, "beads 3"],
-        noise_level: Float[Tensor, " beads"],
+        noise_level: Float[Tensor, " graphs"],
     ) -> tuple[Float[Tensor, "beads 3"], Float[Tensor, "beads 1"], Float[Tensor, "beads 3"]]:
         """The parts p, c_out (lengths) and F (dimensionless); a periodic system as a whole moves by noise alone."""
         present = history[:, -1]
@@ -163,7 +163,7 @@ class ScoreNetwork(nn.Module):
         gaussian: GaussianDisplacement,
         latents: Latents,
         positions: Float[Tensor, "beads 3"],
-        noise_level: Float[Tensor, " beads"],
+        noise_level: Float[Tensor, " graphs"],
         guidance: float = 0.0,
     ) -> Float[Tensor, "beads 3"]:
         """Expected clean positions given noised ones, ``D = p + (1 + guidance) c_out F``; length."""

@@ -74,7 +74,7 @@ class LearnedPropagator:
             refiner = model.refiner
 
             def denoise(noised: Tensor, level: float) -> Tensor:
-                levels = noised.new_full((len(noised),), level)
+                levels = noised.new_full((len(batch.sizes),), level)
                 guidance = self.sampler.guidance_at(level)
                 clean = refiner.denoise(batch, history, gaussian, latents, noised, levels, guidance)
                 return self.guard(clean, present, batch)[0] if self.sampler.guard else clean

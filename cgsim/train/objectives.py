@@ -86,12 +86,10 @@ def compute_losses(
         return Losses(likelihood, balance, torch.zeros_like(likelihood), size)
     settings = model.refiner.settings
     present = history[:, -1]
-    levels = log_uniform(len(batch.sizes), settings.smallest_noise, settings.largest_noise, generator, present.device)[
-        batch.graph_index
-    ]
+    levels = log_uniform(len(batch.sizes), settings.smallest_noise, settings.largest_noise, generator, present.device)
     noise = torch.randn(present.shape, generator=generator, device=present.device)
     following = present + window.displacement
-    noised = following + levels[:, None] * noise
+    noised = following + levels[batch.graph_index, None] * noise
     detached = type(latents)(latents.scalars.detach(), latents.vectors.detach())
     expected, scale, output = model.refiner.parts(batch, history, gaussian.detach(), detached, noised, levels)
     wanted = (following - expected) / scale

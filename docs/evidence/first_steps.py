@@ -118,7 +118,7 @@ def restore(model: TrainedModel, sampler: SamplerSettings, path: Path, levels: l
     generator = torch.Generator().manual_seed(1)
 
     def denoise(noised: Tensor, level: float) -> Tensor:
-        levels = noised.new_full((len(noised),), level)
+        levels = noised.new_full((len(batch.sizes),), level)
         return refiner.denoise(batch, history, gaussian, latents, noised, levels, sampler.guidance_at(level))
 
     assert not isinstance(sampler.start, str)

@@ -198,8 +198,8 @@ def test_posterior_mean_is_bayes_rule_with_the_explicit_matrices(n_pairs, alpha)
     gaussian = random_gaussian((5, 1, 3), seed=4, n_pairs=n_pairs, alpha=alpha)
     rng = np.random.default_rng(0)
     noised = torch.from_numpy(rng.normal(scale=2.0, size=(9, 3)))
-    level = torch.from_numpy(rng.uniform(0.05, 5.0, size=9))
-    confidence = torch.diag(level.pow(-2).repeat_interleave(3))
+    level = torch.from_numpy(rng.uniform(0.05, 5.0, size=3))
+    confidence = torch.diag(level.pow(-2).repeat_interleave(torch.tensor([15, 3, 9])))
     away = (noised - gaussian.mean).ravel()
     exact = gaussian.mean + torch.linalg.solve(explicit_precision(gaussian) + confidence, confidence @ away).view(-1, 3)
     torch.testing.assert_close(gaussian.posterior_mean(noised, level), exact, rtol=0, atol=2e-3)
@@ -209,7 +209,7 @@ def test_posterior_mean_is_the_noised_at_no_noise_and_the_mean_at_infinite_noise
     gaussian = random_gaussian((4, 3), seed=6)
     noised = gaussian.mean + 1.0
     for level, expected in ((1e-4, noised), (1e5, gaussian.mean)):
-        found = gaussian.posterior_mean(noised, torch.full((7,), level, dtype=torch.float64))
+        found = gaussian.posterior_mean(noised, torch.full((2,), level, dtype=torch.float64))
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
@@ -230,14 +230,14 @@ def test_posterior_mean_of_a_system_does_not_depend_on_what_else_is_in_the_batch
         torch.cat([alone.is_held, stiff.is_held]),
     )
     noised = torch.randn(15, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    level = torch.full((15,), 2.0, dtype=torch.float64)
+    level = torch.full((2,), 2.0, dtype=torch.float64)
     found = together.posterior_mean(noised, level)[:6]
-    torch.testing.assert_close(found, alone.posterior_mean(noised[:6], level[:6]), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, alone.posterior_mean(noised[:6], level[:1]), rtol=1e-12, atol=1e-12)
 
 
 def test_no_noise_to_remove_is_a_solution_too():
     gaussian = random_gaussian((4, 3), seed=6)
-    level = torch.ones(7, dtype=torch.float64)
+    level = torch.ones(2, dtype=torch.float64)
     torch.testing.assert_close(gaussian.posterior_mean(gaussian.mean, level), gaussian.mean)
 
 

@@ -70,7 +70,7 @@ def run(model: CoarseGrainedModel, batch: BeadBatch, history: torch.Tensor, foll
     """Everything that the model says of one situation."""
     graph = model.dynamics.graph(batch, history)
     gaussian, latents = model.dynamics(batch, history, graph)
-    levels = torch.linspace(0.2, 3.0, len(history), dtype=torch.float64)
+    levels = torch.linspace(0.2, 3.0, len(batch.sizes), dtype=torch.float64)
     clean = model.refiner.denoise(batch, history, gaussian, latents, following, levels)
     return gaussian, latents, clean - history[:, -1]
 
@@ -116,7 +116,8 @@ def test_denoiser_gives_each_system_of_a_batch_what_it_gets_alone(kind):
         graph = model.dynamics.graph(batch, history)
         gaussian, latents = model.dynamics(batch, history, graph)
         noised = history[:, -1] + torch.sin(7.0 * history[:, -1])
-        return model.refiner.denoise(batch, history, gaussian, latents, noised, torch.full_like(noised[:, 0], level))
+        levels = torch.full((len(batch.sizes),), level, dtype=noised.dtype)
+        return model.refiner.denoise(batch, history, gaussian, latents, noised, levels)
 
     alone = [denoise(batch_with(model, [k]), h, 0.7) for k, h in zip(which, parts, strict=True)]
     assert_close(denoise(batch_with(model, which), torch.cat(parts), 0.7), torch.cat(alone))
@@ -253,7 +254,7 @@ def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at
     monkeypatch.setattr("cgsim.models.network.build_graph", watched)
     scale = model.refiner.normalization.displacement(batch.bead_class)
     for level in (1e-4, 1.0, 1e4):
-        model.refiner.denoise(batch, history, gaussian, latents, noised, torch.full_like(scale, level))
+        model.refiner.denoise(batch, history, gaussian, latents, noised, scale.new_full((1,), level))
     skip = (scale**2 / (scale**2 + 1.0))[:, None]
     for positions, wanted in zip(seen, (noised, mean + skip * (noised - mean), mean), strict=True):
         torch.testing.assert_close(positions, wanted.detach(), atol=1e-5, rtol=0)
@@ -265,7 +266,7 @@ def test_guidance_goes_on_from_what_the_prior_expects_through_what_the_network_s
     batch, (history,) = batch_with(model, [0]), histories(model, [0])
     gaussian, latents = model.dynamics(batch, history, model.dynamics.graph(batch, history))
     noised = following(history)
-    levels = torch.full_like(noised[:, 0], 1.2)
+    levels = noised.new_full((1,), 1.2)
     given = (batch, history, gaussian, latents, noised, levels)
     present = history[:, -1]
     still = present + batch.remove_drift(noised - present)

@@ -199,7 +199,7 @@ def test_untrained_correction_leaves_the_exact_denoiser_of_a_gaussian(level):
     mean = given.history[:, -1] + refiner.normalization.reference * gaussian.mean
     noise = given.batch.remove_drift(torch.randn(mean.shape, generator=generator()))
     noised = (mean + level * noise).requires_grad_(True)
-    levels = torch.full((len(mean),), level)
+    levels = torch.full((len(given.batch.sizes),), level)
     denoised = refiner.denoise(given.batch, given.history, gaussian, latents, noised, levels)
     spread = torch.tensor(trained.scales.displacement)[given.batch.bead_class][:, None]
     density = torch.distributions.Normal(mean, (spread.square() + level**2).sqrt())
@@ -222,7 +222,7 @@ def test_untrained_correction_of_the_gaussian_prior_leaves_the_exact_denoiser_of
     reference = refiner.normalization.reference
     mean = given.history[:, -1] + reference * gaussian.mean
     noised = mean + level * given.batch.remove_drift(torch.randn(mean.shape, generator=generator()))
-    levels = torch.full((len(mean),), level)
+    levels = torch.full((len(given.batch.sizes),), level)
     denoised = refiner.denoise(given.batch, given.history, gaussian, latents, noised, levels)
     precision = torch.block_diag(
         *(m[: 3 * n, : 3 * n] for m, n in zip(gaussian.dense_precision(), gaussian.sizes, strict=True))
