@@ -38,6 +38,13 @@ VARIANTS = {
     "history of 256 ps, classes alike": [*LONG, "training.class_balance=1.0"],
     "finer radial basis": [*BEFORE, "model.refiner.network.n_radial=48"],
     "lag 64 ps": [*BEFORE, "model.lag_time=64 ps", "model.history_offsets=[0, 1, 2]"],
+    "lag 128 ps": [
+        *BEFORE,
+        "model.lag_time=128 ps",
+        "model.history_offsets=[0, 1]",
+        "model.refiner.largest_noise=10.0",
+        "sampler.start=9.0",
+    ],
 }
 
 
