@@ -28,32 +28,35 @@ LAMMPS_TIME = 2000.0  # tau
 OUR_STEPS = 10
 
 
-def measure_gromacs(setting: Setting, rounds: int, execution: Execution, way: str) -> list[Row]:
-    """The shipped electrolyte with GROMACS and with a model of ours, in turn: simulated time per wall time.
+def measure_gromacs(settings: dict[str, Setting], rounds: int, execution: Execution, way: str) -> list[Row]:
+    """The shipped electrolyte with GROMACS and with models of ours, in turn: simulated time per wall time.
 
     Args:
-        setting: the model and the system.
-        rounds: of both in turn.
+        settings: models by name, and the system.
+        rounds: of all in turn.
         execution: how our networks are run.
         way: what that is called.
     """
     gromacs = shutil.which("gmx")
     if gromacs is None:
         return []
-    stepper, lag = Stepper(setting, *copies_of(setting, 1), execution), setting.model.settings.lag_time
-    stepper()
-    theirs, ours = [], []
+    steppers = {name: Stepper(one, *copies_of(one, 1), execution) for name, one in settings.items()}
+    for stepper in steppers.values():
+        stepper()
+    theirs: list[float] = []
+    ours: dict[str, list[float]] = {name: [] for name in settings}
     for _ in range(rounds):
-        theirs.append(_gromacs(Path(gromacs), setting.device))
-        ours.append(lag / timed(stepper, OUR_STEPS, setting.device))
+        for name, one in settings.items():
+            ours[name].append(one.model.settings.lag_time / timed(steppers[name], OUR_STEPS, one.device))
+        theirs.append(_gromacs(Path(gromacs), one.device))
     per_day = 86400.0 * 1e-3  # from ps/s to ns/day
-    system = f"shipped electrolyte, {setting.inputs.n_beads} beads"
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return [
-        speed_row(system, "GROMACS", "ns/day", Timing.of(theirs).times(per_day)),
-        speed_row(system, way, "ns/day", Timing.of(ours).times(per_day)),
-        speed_row(system, way, "simulated time per wall time / GROMACS", Timing.of(ratios)),
-    ]
+    system = f"shipped electrolyte, {one.inputs.n_beads} beads"
+    rows = [speed_row(system, "GROMACS", "ns/day", Timing.of(theirs).times(per_day))]
+    for name, speeds in ours.items():
+        ratios = [a / b for a, b in zip(speeds, theirs, strict=True)]
+        rows.append(speed_row(system, f"{way}, {name}", "ns/day", Timing.of(speeds).times(per_day)))
+        rows.append(speed_row(system, f"{way}, {name}", "simulated time per wall time / GROMACS", Timing.of(ratios)))
+    return rows
 
 
 def _gromacs(executable: Path, device: torch.device) -> float:

@@ -20,6 +20,7 @@ from cgsim.benchmark.speed.systems import (
     CHAINS,
     ELECTROLYTE,
     PUBLISHED,
+    SHIPPED,
     Setting,
     copies_of,
     import_electrolyte,
@@ -77,31 +78,34 @@ def run_speed(settings: SpeedBenchmark, say: Callable[[str], None]) -> str:
         PUBLISHED, settings.output / "electrolyte.h5", settings.device,
         ["model.lag_time=15 ps", "model.dynamics.cutoff=7.0", "model.refiner=null"],
     )  # fmt: skip
-    shipped = load_shipped(settings.output / "electrolyte.h5", settings.device)
+    store = settings.output / "electrolyte.h5"
+    ours = {f"model {name}": load_shipped(name, store, settings.device) for name in SHIPPED}
+    shipped = next(iter(ours.values()))
     chains = load_setting(CHAINS, CHAIN, settings.device, [])
     box = f"electrolyte, {5 * electrolyte.inputs.n_beads} beads in one box"
     announce("one network call: demo network")
     rows += measure_calls(electrolyte, tiled(electrolyte, BOXES), f"{box}, demo network", rounds, ways)
     announce("one network call: published network")
     rows += measure_calls(published, tiled(published, BOXES), f"{box}, published network", rounds, WAYS)
-    announce("one step of the electrolyte model that ships: a box like the published one")
-    large = f"{box}, shipped model"
+    announce("one step in a box like the published one: model electrolyte")
+    large = f"{box}, model electrolyte"
     step_rows, times = measure_step(shipped, tiled(shipped, BOXES), large, rounds, ways)
     rows += step_rows
     rows += [
         speed_row(large, name, f"released reference ({RELEASED_STEP:g} s, 860 beads) / step", RELEASED_STEP / t.value)
         for name, t in times.items()
     ]
-    announce("one step of it: the shipped box")
-    small = f"shipped electrolyte, {shipped.inputs.n_beads} beads, shipped model"
-    rows += measure_step(shipped, copies_of(shipped, 1), small, rounds, ways)[0]
+    for name, setting in ours.items():
+        announce(f"one step in the shipped box: {name}")
+        small = f"shipped electrolyte, {setting.inputs.n_beads} beads, {name}"
+        rows += measure_step(setting, copies_of(setting, 1), small, rounds, ways)[0]
     announce("single chains, alone and side by side")
     rows += measure_chains(chains, rounds, ways)
     announce("training")
     rows += measure_training(electrolyte, "electrolyte, demo network", rounds, {EAGER: WAYS[EAGER]})
     rows += measure_training(published, "electrolyte, published dynamics network", max(3, rounds // 2), TRAINED)
     announce("classical molecular dynamics, where installed")
-    rows += measure_gromacs(shipped, max(3, rounds // 2), ways[COMPILED], f"{COMPILED}, shipped model")
+    rows += measure_gromacs(ours, max(3, rounds // 2), ways[COMPILED], COMPILED)
     rows += measure_lammps(chains, max(3, rounds // 2), N_CHAINS, ways[COMPILED], COMPILED)
     announce("boxes of all sizes")
     rows += measure_sizes(electrolyte, settings.largest, settings.largest_step, min(rounds, 5))

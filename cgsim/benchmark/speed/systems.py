@@ -31,7 +31,10 @@ TOPOLOGY, TRAJECTORY = Path("data/peo_litfsi_450K/prod.tpr"), Path("data/peo_lit
 CHAIN = Path("data/chains-100/test/random-000.h5")
 ELECTROLYTE, CHAINS = Path("configs/demo-electrolyte.yaml"), Path("configs/demo-chains.yaml")
 PUBLISHED = Path("configs/published-electrolyte.yaml")
-SHIPPED, SHIPPED_CONFIG = "electrolyte/seed-0", Path("configs/benchmark/electrolyte.yaml")
+SHIPPED = {
+    "electrolyte": "31.5 ps",
+    "fast-electrolyte": "127.5 ps",
+}  # the lag that the shipped box allows: see load_shipped
 MOST_OFFSET = 20  # lags of history that are read, enough for every model here
 
 
@@ -100,14 +103,15 @@ def load_setting(config: Path, store: Path, device: torch.device, changes: list[
     )  # fmt: skip
 
 
-def load_shipped(store: Path, device: torch.device) -> Setting:
-    """The model of electrolytes that ships, with its weights, and a store to start from.
+def load_shipped(name: str, store: Path, device: torch.device) -> Setting:
+    """A model of electrolytes that ships, its first seed with its weights, and a store to start from.
 
-    The frames of the shipped box are 1.5 ps apart: its history is 31.5 ps apart, the nearest to the 32 ps of the model
-    that they allow.
+    The frames of the shipped box are 1.5 ps apart: its history is 31.5 or 127.5 ps apart, the nearest to the 32 or
+    128 ps of the models that they allow.
     """
-    setting = load_setting(SHIPPED_CONFIG, store, device, ["model.lag_time=31.5 ps"])
-    model = load_model(find_model(SHIPPED), device)
+    changes = [f"model.lag_time={SHIPPED[name]}"]
+    setting = load_setting(Path(f"configs/benchmark/{name}.yaml"), store, device, changes)
+    model = load_model(find_model(f"{name}/seed-0"), device)
     card, beads = model.card, open_beads(store, model.card.mapping)
     inputs = SystemInputs.of(
         beads.atoms, beads.mapping, beads.read(slice(1)).cell[0], card.vocabulary, card.scales.class_names, str(store)

@@ -12,8 +12,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.slow  # reads the trajectory that ships
-def test_shipped_model_is_measured_with_its_own_weights_and_can_take_the_step(tmp_path):
-    setting, model = load_shipped(import_electrolyte(tmp_path), CPU), load_model(find_model(SHIPPED), CPU)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_model_is_measured_with_its_own_weights_and_can_take_the_step(name, tmp_path):
+    setting = load_shipped(name, import_electrolyte(tmp_path), CPU)
+    model = load_model(find_model(f"{name}/seed-0"), CPU)
     weights = dict(setting.model.named_parameters())
     assert all(torch.equal(weights[name], value) for name, value in model.model.named_parameters())
     propagator = setting.propagator()
