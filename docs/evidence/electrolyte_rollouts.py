@@ -35,7 +35,7 @@ from cgsim.typing import Array
 LAGS = (32.0, 128.0, 256.0)  # ps
 LEFT_OUT = 0.25  # of a rollout, in which it finds what it holds for equilibrium
 STRUCTURE_EVERY = 16.0  # ps
-CONTACTS_EVERY = 64.0  # ps, so that models of any lag up to that are seen alike
+CONTACTS_EVERY = 64.0  # ps, unless the lag is longer: model and MD are seen alike, and models of any lag up to that
 DATA = Path(__file__).parents[2] / "data" / "spe-450K" / "train"
 
 
@@ -83,7 +83,14 @@ def mean_text(values: Array) -> str:
     return f"{values.mean():.3f} +- {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
 
 
-def compare(model: TrainedModel, stores: list[Path], sampler: SamplerSettings, length: float, seed: int) -> None:
+def compare(
+    model: TrainedModel,
+    stores: list[Path],
+    sampler: SamplerSettings,
+    length: float,
+    seed: int,
+    contacts_every: float = CONTACTS_EVERY,
+) -> None:
     """Simulate all systems side by side and print how they compare with their MD."""
     settings = ProductionSettings(time=length, sampler=sampler, seed=seed)
     begun = time.process_time()
@@ -98,7 +105,7 @@ def compare(model: TrainedModel, stores: list[Path], sampler: SamplerSettings, l
         names = [*md.system.type_names, "chains"]
         moved.append(motion(ours, lags) / motion(md, lags))
         lengths.append(np.array(bonds(ours)) / bonds(md))
-        kept.append(contacts(md, ours, CONTACTS_EVERY))
+        kept.append(contacts(md, ours, max(contacts_every, model.card.model.lag_time)))
         half = md.n_frames // 2
         reference, first, second, found = (structure(beads) for beads in (md, md[:half], md[half:], ours))
         rdfs.append({pair: abs(found[pair] - g).mean() for pair, g in reference.items()})
@@ -131,13 +138,15 @@ def main() -> None:
     parser.add_argument("stores", nargs="*", type=Path, help="MD; by default all of data/spe-450K/train")
     parser.add_argument("--time", type=float, default=2048.0, help="of each rollout, in ps")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--contacts-every", type=float, default=CONTACTS_EVERY, help="in ps; no less than the lag")
     parser.add_argument("--sampler", nargs="*", action="append", metavar="KEY=VALUE")
     given = parser.parse_args()
     model = load_model(find_model(given.model), torch.device("cpu"))
     for changes in given.sampler or [[]]:
         sampler = override_sampler(model.card.sampler, changes)
         print(f"{' '.join(changes) or 'as it is'}: {sampler.n_calls} calls")
-        compare(model, given.stores or sorted(DATA.glob("*.h5")), sampler, given.time, given.seed)
+        stores = given.stores or sorted(DATA.glob("*.h5"))
+        compare(model, stores, sampler, given.time, given.seed, given.contacts_every)
 
 
 if __name__ == "__main__":

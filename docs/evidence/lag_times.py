@@ -1,11 +1,12 @@
 """Whether diffusion in rollouts depends on a model's lag time or on how far it looks back.
 
-    python docs/evidence/lag_times.py runs/a/model runs/b/model --systems data/spe-450K/train/PDOL.h5
+    python docs/evidence/lag_times.py runs/a/model runs/b/model --systems md/one.h5 md/other.h5
 
 All models simulate the same systems. Prints for each model and role the mean over the systems of the decimal logarithm
 of the diffusion coefficient of the molecules' centres of mass over that of the first model, +- its standard error from
 their scatter; 0 is what a model without memory errors would give. All are fitted in the same window of lags, and the
-trajectories are seen at the same interval. Beside it, the scatter of log10 D of a model between two rollouts.
+trajectories are seen at the same interval. Beside it, the mean size of the difference of log10 D between two rollouts
+of a system, over the root of two.
 """
 
 import argparse

@@ -70,7 +70,7 @@ def run(model: CoarseGrainedModel, batch: BeadBatch, history: torch.Tensor, foll
     """Everything that the model says of one situation."""
     graph = model.dynamics.graph(batch, history)
     gaussian, latents = model.dynamics(batch, history, graph)
-    levels = torch.linspace(0.2, 3.0, len(batch.sizes), dtype=torch.float64)
+    levels = torch.full((len(batch.sizes),), 1.0, dtype=torch.float64)
     clean = model.refiner.denoise(batch, history, gaussian, latents, following, levels)
     return gaussian, latents, clean - history[:, -1]
 
@@ -112,15 +112,18 @@ def test_denoiser_gives_each_system_of_a_batch_what_it_gets_alone(kind):
     which = [2, 1, 0]
     parts = histories(model, which)
 
-    def denoise(batch, history, level):
+    levels = torch.tensor([3.0, 0.7, 0.2], dtype=torch.float64)
+
+    def denoise(batch, history, levels):
         graph = model.dynamics.graph(batch, history)
         gaussian, latents = model.dynamics(batch, history, graph)
         noised = history[:, -1] + torch.sin(7.0 * history[:, -1])
-        levels = torch.full((len(batch.sizes),), level, dtype=noised.dtype)
         return model.refiner.denoise(batch, history, gaussian, latents, noised, levels)
 
-    alone = [denoise(batch_with(model, [k]), h, 0.7) for k, h in zip(which, parts, strict=True)]
-    assert_close(denoise(batch_with(model, which), torch.cat(parts), 0.7), torch.cat(alone))
+    alone = [
+        denoise(batch_with(model, [k]), h, levels[n : n + 1]) for n, (k, h) in enumerate(zip(which, parts, strict=True))
+    ]
+    assert_close(denoise(batch_with(model, which), torch.cat(parts), levels), torch.cat(alone))
 
 
 def rotated(batch: BeadBatch, rotation: torch.Tensor) -> BeadBatch:

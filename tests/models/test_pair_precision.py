@@ -52,7 +52,7 @@ def test_complex_equations_need_fewer_iterations_than_those_of_the_square(monkey
 
     def errors(iterations: int) -> tuple[float, float]:
         monkeypatch.setattr(module, "MOST_ITERATIONS", iterations)
-        plain = solve(square, s**2, square.diagonal().view(10, 3).mean(dim=1), target, GRAPH, 2)
+        plain = solve(square, s**2, square.diagonal().view(10, 3).mean(dim=1) + s**2, target, GRAPH, 2)
         shift = torch.complex(torch.zeros_like(s), -s)
         diagonal = matrix.diagonal().view(10, 3).mean(dim=1) + shift
         rotated = solve(matrix, shift, diagonal, target / 0.05, GRAPH, 2).imag

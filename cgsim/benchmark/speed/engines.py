@@ -50,7 +50,7 @@ def measure_gromacs(settings: dict[str, Setting], rounds: int, execution: Execut
             ours[name].append(one.model.settings.lag_time / timed(steppers[name], OUR_STEPS, one.device))
         theirs.append(_gromacs(Path(gromacs), one.device))
     per_day = 86400.0 * 1e-3  # from ps/s to ns/day
-    system = f"shipped electrolyte, {one.inputs.n_beads} beads"
+    system = f"shipped electrolyte, {next(iter(settings.values())).inputs.n_beads} beads"
     rows = [speed_row(system, "GROMACS", "ns/day", Timing.of(theirs).times(per_day))]
     for name, speeds in ours.items():
         ratios = [a / b for a, b in zip(speeds, theirs, strict=True)]

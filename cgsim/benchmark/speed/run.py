@@ -80,7 +80,7 @@ def run_speed(settings: SpeedBenchmark, say: Callable[[str], None]) -> str:
     )  # fmt: skip
     store = settings.output / "electrolyte.h5"
     ours = {f"model {name}": load_shipped(name, store, settings.device) for name in SHIPPED}
-    shipped = next(iter(ours.values()))
+    shipped = ours["model electrolyte"]
     chains = load_setting(CHAINS, CHAIN, settings.device, [])
     box = f"electrolyte, {5 * electrolyte.inputs.n_beads} beads in one box"
     announce("one network call: demo network")

@@ -1,4 +1,4 @@
-"""The speed benchmark measures the model that ships: its weights, its sampler, its guard."""
+"""The speed benchmark measures the models that ship: their weights, samplers, guards."""
 
 import pytest
 import torch
