@@ -3,9 +3,9 @@
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Inexact, Int, Int32, Int64
 from torch import Tensor
 
 Array: TypeAlias = np.ndarray
 
-__all__ = ["Array", "Bool", "Float", "Float32", "Float64", "Int", "Int32", "Int64", "Tensor"]
+__all__ = ["Array", "Bool", "Float", "Float32", "Float64", "Inexact", "Int", "Int32", "Int64", "Tensor"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cgsim.typing import Float, Int, Tensor
+from cgsim.typing import Float, Inexact, Int, Tensor
 
 TOLERANCE = 1e-4  # of the residual, relative to that of zero, in the norm of the preconditioner
 MOST_ITERATIONS = 1000  # some tens are enough unless something is not a number
@@ -79,12 +79,12 @@ class PairPrecision:
 @torch.no_grad()
 def solve(
     matrix: Tensor,
-    shift: Tensor | None,
-    diagonal: Tensor,
+    shift: Inexact[Tensor, " beads"] | None,
+    diagonal: Inexact[Tensor, " beads"],
     target: Float[Tensor, "beads 3"],
     graph: Int[Tensor, " beads"],
     n_graphs: int,
-) -> Tensor:
+) -> Inexact[Tensor, "beads 3"]:
     """Solve (matrix + shift) x = target by conjugate gradients, preconditioned by about the diagonal of the sum.
 
     The algorithm is that of Hestenes and Stiefel (1952). Of a complex shift the sum is symmetric, not Hermitian; the
@@ -118,11 +118,14 @@ def solve(
     def sums(products: Tensor) -> Tensor:
         return products.new_zeros(n_graphs).index_add(0, coordinate, products)
 
+    def overlap_and_size(products: Tensor) -> tuple[Tensor, Tensor]:
+        overlap = sums(products)
+        return overlap, sums(products.abs()) if overlap.is_complex() else overlap
+
     residual = target.reshape(-1).to(diagonal.dtype)
     x = torch.zeros_like(residual)
     direction = preconditioned = residual * inverse
-    products = residual * preconditioned
-    overlap, size = sums(products), sums(products.abs())
+    overlap, size = overlap_and_size(residual * preconditioned)
     stop = TOLERANCE**2 * size
     every = CHECKED_EVERY.get(target.device.type, CHECKED_EVERY["cuda"])
     for iteration in range(MOST_ITERATIONS):
@@ -134,8 +137,8 @@ def solve(
         x = torch.addcmul(x, step, direction)
         residual = torch.addcmul(residual, step, image, value=-1.0)
         preconditioned = residual * inverse
-        products = residual * preconditioned
-        previous, overlap, size = overlap, sums(products), sums(products.abs())
+        previous = overlap
+        overlap, size = overlap_and_size(residual * preconditioned)
         turned = torch.where(moving, overlap / previous, zeros)[coordinate]
         direction = torch.addcmul(preconditioned, turned, direction)
     return x.view_as(target)
