@@ -41,7 +41,8 @@ class LearnedPropagator:
         trained: range of the training data, which the guard keeps.
 
     Attributes:
-        n_guarded: [graphs], beads that the guard moved in the last draw.
+        n_guarded: [graphs], beads that the guard moved in the last draw: in the last answer of the denoiser, and after
+            it. What it moves at higher noise levels is not counted.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class LearnedPropagator:
         scale = self.noise_scale[batch.bead_class][:, None]
         noise = (drawn - gaussian.mean) * scale
         positions = present + reference * (gaussian.mean + noise)
+        self.n_guarded = torch.zeros(len(batch.sizes), dtype=torch.int64, device=present.device)
         if model.refiner is not None:
             refiner = model.refiner
 
@@ -77,12 +79,15 @@ class LearnedPropagator:
                 levels = noised.new_full((len(batch.sizes),), level)
                 guidance = self.sampler.guidance_at(level)
                 clean = refiner.denoise(batch, history, gaussian, latents, noised, levels, guidance)
-                return self.guard(clean, present, batch)[0] if self.sampler.guard else clean
+                if self.sampler.guard:
+                    clean, self.n_guarded = self.guard(clean, present, batch)
+                return clean
 
             spread = scale if self.sampler.scaled == "start" else 1.0
             positions = refine(denoise, positions, self.sampler, self.start, generator, spread)
         if self.sampler.guard:
-            positions, self.n_guarded = self.guard(positions, present, batch)
+            positions, n_moved = self.guard(positions, present, batch)
+            self.n_guarded = self.n_guarded + n_moved
         displacement = positions - present
         if self.calibration.centre_variance is not None:
             centre = self._centres(batch, self.calibration.centre_variance, generator)

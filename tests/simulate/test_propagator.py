@@ -228,3 +228,17 @@ def test_guard_can_be_switched_off():
     assert not torch.equal(guarded.draw(batch, history, generator()), free.draw(batch, history, generator()))
     assert guarded.n_guarded.sum() > 0
     assert free.n_guarded.sum() == 0
+
+
+@pytest.mark.parametrize("method", ["multistep", "heun", "ancestral", "langevin", "published"])
+def test_guarded_beads_are_counted_whatever_the_sampler_ends_with(method):
+    # Most samplers end with an answer of the denoiser, which is guarded already.
+    sampler = {"method": method, "start": 1.0, "n_levels": 3}
+    guarded, history, batch = situation(refined=True, sampler=SamplerSettings(**sampler))
+    free, _, _ = situation(refined=True, sampler=SamplerSettings(**sampler, guard=False))
+    drawn = free.draw(batch, history, generator())
+    assert free.n_guarded.tolist() == [0, 0]
+    _, n_out = guarded.guard(drawn, history[:, -1], batch)
+    assert (n_out > 0).all()  # the random network tears bonds
+    guarded.draw(batch, history, generator())
+    assert (guarded.n_guarded > 0).all()
