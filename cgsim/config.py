@@ -17,6 +17,7 @@ from cgsim.simulate.sampler import SamplerSettings
 from cgsim.train.fit import Plan
 from cgsim.train.module import TrainingSettings
 from cgsim.train.source import Source
+from cgsim.train.start import load_start, settings_of_start
 from cgsim.units import UnitSystem, parse_time
 
 
@@ -62,6 +63,10 @@ class Experiment(BaseModel):
 
     Attributes:
         name: what the model is called.
+        start_from: folder or name of a trained model whose weights training goes on from. Its scales, ``mapping``,
+            ``model``, ``sampler`` and ``training`` stand for what is not given here; only the noise levels of the
+            refiner may be others. Steps, seed and rates of ``training`` are not taken over, but for a tenth of its
+            peak rate.
         units: unit system that the stores have to be in; taken from the units of the times here where not given.
         data: which trajectories.
         mapping: how atoms become beads.
@@ -73,6 +78,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     name: str
+    start_from: str | None = Field(default=None, exclude_if=lambda value: value is None)
     units: UnitSystem | None = None
     data: DataSettings
     mapping: MappingSettings = MappingSettings()
@@ -101,6 +107,7 @@ class Experiment(BaseModel):
             training=self.training,
             sampler=self.sampler,
             experiment=json.loads(self.model_dump_json()),
+            start=load_start(self.start_from) if self.start_from else None,
         )
 
 
@@ -121,10 +128,19 @@ def load_experiment(path: Path, overrides: list[str]) -> Experiment:
     units = _units_of_times(settings, path)
     if units is not None:
         settings.setdefault("units", units)
+    if isinstance(settings.get("start_from"), str):
+        settings = _merged(settings_of_start(load_start(settings["start_from"]).card), settings)
     try:
         return Experiment.model_validate(settings)
     except ValidationError as error:
         raise InputError(f"{path}: {explain(error, Experiment)}") from None
+
+
+def _merged(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with those of ``base`` where they are silent, group by group."""
+    both = {name: (base[name], value) for name, value in settings.items() if name in base}
+    joint = {name: _merged(*pair) for name, pair in both.items() if all(isinstance(x, dict) for x in pair)}
+    return {**base, **settings, **joint}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

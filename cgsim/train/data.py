@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import Dataset
 
-from cgsim.errors import InputError
+from cgsim.checkpoint import ModelCard
+from cgsim.errors import InputError, nearest
 from cgsim.mapping import MappingSettings
 from cgsim.models.embedding import Vocabulary
 from cgsim.models.inputs import SystemInputs
@@ -14,6 +15,7 @@ from cgsim.models.normalization import Scales
 from cgsim.simulate.stability import TrainingRange
 from cgsim.train.measure import measure
 from cgsim.train.source import BeadData, Source, load
+from cgsim.train.start import joint_range, joint_vocabulary
 from cgsim.trajectory.windows import displacement_window, history_window
 from cgsim.units import UnitSystem
 
@@ -50,12 +52,24 @@ class TrainingSet:
 
 
 def load_training_set(
-    train: list[Source], validation: list[Source], mapping: MappingSettings, settings: ModelSettings
+    train: list[Source],
+    validation: list[Source],
+    mapping: MappingSettings,
+    settings: ModelSettings,
+    start: ModelCard | None = None,
 ) -> TrainingSet:
     """Read everything, check that it belongs together, and measure scales and ranges on the training systems.
 
+    Args:
+        train: trajectories to learn from.
+        validation: held-out trajectories.
+        mapping: how atoms become beads.
+        settings: of the model.
+        start: card of a model that training goes on from; its scales stay, vocabulary and ranges grow.
+
     Raises:
-        InputError: as :func:`load`; or if unit systems differ, or a validation system is outside the vocabulary.
+        InputError: as :func:`load`; or if unit systems differ, a validation system is outside the vocabulary, or a
+            system has classes of beads that the model to start from does not know.
     """
     data = [load(s, mapping, settings) for s in train]
     held_out = [load(s, mapping, settings) for s in validation]
@@ -64,10 +78,29 @@ def load_training_set(
         if d.store.atoms.units is not units:
             raise InputError(f"{d.source.path}: is in {d.store.atoms.units} units, {data[0].source.path} in {units}")
     vocabulary = Vocabulary.of([d.store.atoms for d in data])
-    scales, trained = measure(data, settings)
+    names = tuple(dict.fromkeys(n for d in data for n in d.store.mapping.class_names))
+    if start is not None:
+        _check_species(data, start)
+        names = start.scales.class_names
+    scales, trained = measure(data, settings, names)
+    if start is not None:
+        vocabulary, scales = joint_vocabulary(start.vocabulary, vocabulary), start.scales
+        trained = joint_range(start.trained, trained)
     out = TrainingSet(data, held_out, units, vocabulary, scales, trained)
     out.inputs(held_out)
     return out
+
+
+def _check_species(data: list[BeadData], start: ModelCard) -> None:
+    """Refuse systems of other species than those of the model to start from."""
+    known = start.scales.class_names
+    for d in data:
+        for name in d.store.mapping.class_names:
+            if name not in known:
+                raise InputError(
+                    f"{d.source.path}: species {name!r} is unknown to the model {start.name!r} of start_from, and only "
+                    f"training from the beginning can teach it{nearest(name, list(known))}"
+                )
 
 
 WindowItem = tuple[int, torch.Tensor, torch.Tensor, *tuple[torch.Tensor, ...]]

@@ -30,6 +30,7 @@ from cgsim.train.curves import Curves
 from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
 from cgsim.train.source import BeadData, Source
+from cgsim.train.start import check_start, flatten, take_weights, weights_hash
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.units import UnitSystem
 
@@ -47,6 +48,7 @@ class Plan:
         train, validation: the trajectories.
         mapping, model, training, sampler: settings.
         experiment: the settings as they were given, for the card.
+        start: the model that training goes on from; from random weights without one.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Plan:
     training: TrainingSettings
     sampler: SamplerSettings
     experiment: dict[str, Any]
+    start: TrainedModel | None = None
 
 
 class _Data(L.LightningDataModule):
@@ -94,6 +97,7 @@ class _Record(Callback):
 
     def __init__(self, folder: Path, plan: Plan, saved: dict[str, Any] | None) -> None:
         self.checkpoint, self.experiment, self.saved = folder / CHECKPOINT, plan.experiment, saved
+        self.start = weights_hash(plan.start.model) if plan.start else None
         self.curves = Curves(folder / METRICS, saved["global_step"] if saved else 0)
         earlier = saved["callbacks"][_Record.__qualname__].get("seconds", math.nan) if saved else 0.0
         self.started = time.perf_counter() - earlier
@@ -107,7 +111,7 @@ class _Record(Callback):
         return time.perf_counter() - self.started
 
     def state_dict(self) -> dict[str, Any]:
-        return {"experiment": self.experiment, "seconds": self.seconds}
+        return {"experiment": self.experiment, "start": self.start, "seconds": self.seconds}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.saved is None:
@@ -140,13 +144,18 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
         raise InputError(f"{checkpoint}: no such file, so there is no training run to resume")
     if not resume and checkpoint.exists():
         raise InputError(f"{folder}: holds a training run already; add --resume to go on, or choose another folder")
+    start, units = plan.start.card if plan.start else None, plan.units
+    if start is not None:
+        units = check_start(start, units, plan.mapping, plan.model)
     for source in [*plan.train, *plan.validation]:
-        if plan.units not in (None, found := TrajectoryStore(source.path).system.units):
-            raise InputError(f"{source.path}: is in {found} units, the times of the experiment in {plan.units}")
+        if units not in (None, found := TrajectoryStore(source.path).system.units):
+            raise InputError(f"{source.path}: is in {found} units, the times of the experiment in {units}")
     saved = _read_checkpoint(checkpoint, plan) if resume else None
-    data = load_training_set(plan.train, plan.validation, plan.mapping, plan.model)
+    data = load_training_set(plan.train, plan.validation, plan.mapping, plan.model, start)
     torch.manual_seed(plan.training.seed)
     model = CoarseGrainedModel(plan.model, data.scales, data.vocabulary)
+    if plan.start is not None:
+        take_weights(model, plan.start)
     module = TrainingModule(model, plan.training, data.inputs(data.train), data.inputs(data.validation))
     folder.mkdir(parents=True, exist_ok=True)
     record = _Record(folder, plan, saved)
@@ -200,7 +209,8 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
     """
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = saved["callbacks"][_Record.__qualname__]["experiment"]
+        record = saved["callbacks"][_Record.__qualname__]
+        found = record["experiment"]
     except (KeyError, EOFError, RuntimeError, pickle.UnpicklingError):
         raise InputError(
             f"{path}: cannot be read as a checkpoint of 'cgsim train'; remove the folder and begin anew"
@@ -214,15 +224,11 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
                 "with the settings it was begun with (only training.steps, training.execution and the sampler may "
                 "change)"
             )
+    if plan.start is not None and record.get("start") != weights_hash(plan.start.model):
+        raise InputError(
+            f"{path}: was begun from other weights than those that {plan.experiment.get('start_from')} has now"
+        )
     return saved
-
-
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as ``{"a.b": value}``."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _trainer(plan: Plan, record: _Record) -> L.Trainer:
@@ -263,10 +269,17 @@ def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dic
         mean_mass=data.vocabulary.mean_mass,
         scales=data.scales,
         trained=data.trained,
-        training_systems=tuple(_training_system(d) for d in data.train),
+        training_systems=_training_systems(data.train, plan.start),
         figures=figures,
         experiment=plan.experiment,
     )
+
+
+def _training_systems(data: list[BeadData], start: TrainedModel | None) -> tuple[TrainingSystem, ...]:
+    """All that the weights have learned from: what the model to start from has, and the new ones."""
+    before = start.card.training_systems if start else ()
+    new = tuple(_training_system(d) for d in data)
+    return (*(system for system in before if system not in new), *new)
 
 
 def _training_system(d: BeadData) -> TrainingSystem:

@@ -18,9 +18,8 @@ BEADS_AT_ONCE = 20_000  # of the frames that distances are measured in at once
 FRAMES_FOR_SCALES = 200  # windows per trajectory that scales and ranges are measured on
 
 
-def measure(data: list[BeadData], settings: ModelSettings) -> tuple[Scales, TrainingRange]:
-    """Scales and ranges of the training trajectories."""
-    names: tuple[str, ...] = tuple(dict.fromkeys(n for d in data for n in d.store.mapping.class_names))
+def measure(data: list[BeadData], settings: ModelSettings, names: tuple[str, ...]) -> tuple[Scales, TrainingRange]:
+    """Scales and ranges of the training trajectories; ``names`` are the classes of beads, all those of the data."""
     n, n_intervals = len(names), settings.n_history - 1
     squares, counts = np.zeros((n, n_intervals + 1)), np.zeros(n)
     masses = np.zeros(n)
@@ -49,6 +48,7 @@ def measure(data: list[BeadData], settings: ModelSettings) -> tuple[Scales, Trai
             degrees.append(len(found.pairs) / (len(part) * len(row)))
             weights.append(len(part))
             bonds.append(found.bonds)
+    counts = counts.clip(min=1.0)  # a class that none of these systems has
     rms = np.sqrt(squares / counts[:, None])
     rms = np.where(rms > 0, rms, 1.0)
     bond_lengths = np.concatenate(bonds)
