@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -19,6 +20,7 @@ from cgsim.models.normalization import Scales
 from cgsim.simulate.propagator import Calibration
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.simulate.stability import TrainingRange
+from cgsim.trajectory import Trajectory
 from cgsim.units import UnitSystem
 
 FORMAT_VERSION = 1
@@ -45,6 +47,19 @@ class TrainingSystem(BaseModel):
     data_hash: str
     n_beads: int
     length: float
+
+    @classmethod
+    def of(cls, file: str, mapping_hash: str, beads: Trajectory) -> "TrainingSystem":
+        """Describe a bead trajectory, of the frames that were used."""
+        digest = hashlib.sha256(np.ascontiguousarray(beads.wrapped_positions).data)
+        digest.update(np.ascontiguousarray(beads.image_flags).data)
+        return cls(
+            file=file,
+            mapping_hash=mapping_hash,
+            data_hash=digest.hexdigest(),
+            n_beads=beads.system.n_particles,
+            length=float(beads.time[-1] - beads.time[0]),
+        )
 
 
 class ModelCard(BaseModel):

@@ -9,6 +9,7 @@ from cgsim.benchmark.chain import CHAIN
 from cgsim.benchmark.data import BenchmarkData, PortraitShelf, Progress, find_stores, split_starts
 from cgsim.benchmark.electrolyte import ELECTROLYTE
 from cgsim.benchmark.figures import draw_figures
+from cgsim.benchmark.knowledge import learned_beginnings, learned_text
 from cgsim.benchmark.leave_one_out import leave_one_out, left_out
 from cgsim.benchmark.methods import METHODS, Benchmark, Predicted, reference_portraits
 from cgsim.benchmark.models import Say, SeedModel, open_models, plan_models, train_models
@@ -99,6 +100,9 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     models = _models(settings, task, given, validation, unseen, folder, methods, say)
     data = replace(_data(settings, task, train, validation, systems, models, folder), other_starts=other_starts)
     data.check()
+    learned = learned_text(learned_beginnings(models, data), task.units)
+    for line in learned:
+        say(line)
     turns = left_out(data, settings.n_turns) if settings.leave_one_out else []
     folder.mkdir(parents=True, exist_ok=True)
     shelf = PortraitShelf(folder / "portraits")
@@ -108,7 +112,7 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     references = reference_portraits(data, shelf, progress)
     n_seeds = QUICK_SEEDS if settings.quick else settings.n_seeds
     benchmark = Benchmark(data, references, models, time, n_seeds, settings.device, shelf, say, progress)
-    heading = _heading(settings, benchmark)
+    heading = [*_heading(settings, benchmark), *learned]
     rows: list[Row] = []
     text = ""
     for name in methods:

@@ -1,6 +1,5 @@
 """One training run: refuse early, train, validate, checkpoint, save the model with its card."""
 
-import hashlib
 import logging
 import math
 import pickle
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, TQDMProgressBar
 from torch.utils.data import DataLoader, Subset
@@ -278,18 +276,5 @@ def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dic
 def _training_systems(data: list[BeadData], start: TrainedModel | None) -> tuple[TrainingSystem, ...]:
     """All that the weights have learned from: what the model to start from has, and the new ones."""
     before = start.card.training_systems if start else ()
-    new = tuple(_training_system(d) for d in data)
+    new = tuple(TrainingSystem.of(d.source.path.name, d.store.mapping.hash, d.trajectory) for d in data)
     return (*(system for system in before if system not in new), *new)
-
-
-def _training_system(d: BeadData) -> TrainingSystem:
-    digest = hashlib.sha256(np.ascontiguousarray(d.trajectory.wrapped_positions).data)
-    digest.update(np.ascontiguousarray(d.trajectory.image_flags).data)
-    time = d.trajectory.time
-    return TrainingSystem(
-        file=d.source.path.name,
-        mapping_hash=d.store.mapping.hash,
-        data_hash=digest.hexdigest(),
-        n_beads=d.store.mapping.n_beads,
-        length=float(time[-1] - time[0]),
-    )
