@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +135,7 @@ class TrainedModel:
     @property
     def trained(self) -> TrainingRange:
         """What any of the members has seen in training."""
-        ranges = [member.card.trained for member in self.members]
-        closest = [
-            [min(c) for c in zip(*row, strict=True)] for row in zip(*(r.closest_pair for r in ranges), strict=True)
-        ]
-        return TrainingRange(
-            longest_bond=max(r.longest_bond for r in ranges), closest_pair=tuple(tuple(row) for row in closest)
-        )
+        return reduce(TrainingRange.joined, (member.card.trained for member in self.members))
 
 
 def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None:

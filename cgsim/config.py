@@ -63,10 +63,11 @@ class Experiment(BaseModel):
 
     Attributes:
         name: what the model is called.
-        start_from: folder or name of a trained model whose weights training goes on from. Its scales, ``mapping``,
-            ``model``, ``sampler`` and ``training`` stand for what is not given here; only the noise levels of the
-            refiner may be others. Steps, seed and rates of ``training`` are not taken over, but for a tenth of its
-            peak rate.
+        start_from: name of a model that ships, or folder of a trained one, relative to the folder the program runs in;
+            training goes on from its weights, with its scales. Its ``mapping``, ``model``, ``sampler`` and ``training``
+            stand for what is not given here, but for steps, warm-up, seed, execution and the interval of validation,
+            which have their defaults; learning rates are a tenth of its own. Of ``mapping`` and ``model`` only the
+            noise levels of the refiner may be others.
         units: unit system that the stores have to be in; taken from the units of the times here where not given.
         data: which trajectories.
         mapping: how atoms become beads.
@@ -78,7 +79,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     name: str
-    start_from: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    start_from: str | None = Field(default=None, min_length=1, exclude_if=lambda value: value is None)
     units: UnitSystem | None = None
     data: DataSettings
     mapping: MappingSettings = MappingSettings()
@@ -128,8 +129,9 @@ def load_experiment(path: Path, overrides: list[str]) -> Experiment:
     units = _units_of_times(settings, path)
     if units is not None:
         settings.setdefault("units", units)
-    if isinstance(settings.get("start_from"), str):
-        settings = _merged(settings_of_start(load_start(settings["start_from"]).card), settings)
+    start = settings.get("start_from")
+    if isinstance(start, str) and start:
+        settings = _merged(settings_of_start(load_start(start).card), settings)
     try:
         return Experiment.model_validate(settings)
     except ValidationError as error:

@@ -61,11 +61,10 @@ def learned_text(found: list[Learned], units: UnitSystem) -> list[str]:
     """A line for every model that has learned from unseen systems."""
     lines = []
     for model in dict.fromkeys(one.model for one in found):
-        own = [one for one in found if one.model == model]
-        names, longest = ", ".join(one.system for one in own), max(one.length for one in own)
+        own = ", ".join(f"{format_time(one.length, units)} of {one.system}" for one in found if one.model == model)
         lines.append(
-            f"{OURS}{model.removeprefix(OURS)} has learned from the first {format_time(longest, units)} of the MD of "
-            f"{names}, so it knows what short-md knows of them."
+            f"{OURS}{model.removeprefix(OURS)} has learned from the beginning of the unseen systems' MD, as short-md "
+            f"knows it: {own}."
         )
     return lines
 

@@ -18,6 +18,7 @@ from cgsim.benchmark.portrait import Portrait
 from cgsim.benchmark.rollouts import model_portraits
 from cgsim.benchmark.rows import OURS, REFERENCE, Row
 from cgsim.benchmark.scoring import Metric, Scored, accuracy, score
+from cgsim.config import load_experiment
 from cgsim.errors import InputError
 from cgsim.models.embedding import atom_types
 from cgsim.trajectory import System
@@ -52,6 +53,20 @@ def polymer_key(atoms: System) -> str:
     n_chains = len(np.unique(atoms.molecule_id[heavy]))
     key = sorted(label for label, n in counts.items() if n > 2 * n_chains)
     return " ".join(key or sorted(counts))
+
+
+def check_learns_anew(config: Path, overrides: list[str]) -> None:
+    """Refuse settings by which a model would know the polymers that are to be left out.
+
+    Raises:
+        InputError: if training is to go on from a model.
+    """
+    start = load_experiment(config, overrides).start_from
+    if start:
+        raise InputError(
+            f"{config}: start_from is {start}, which has learned from polymers that are to be left out; "
+            "--leave-one-out needs models that are trained from the beginning"
+        )
 
 
 def left_out(data: BenchmarkData, n_turns: int) -> list[list[str]]:

@@ -10,7 +10,7 @@ from cgsim.benchmark.data import BenchmarkData, PortraitShelf, Progress, find_st
 from cgsim.benchmark.electrolyte import ELECTROLYTE
 from cgsim.benchmark.figures import draw_figures
 from cgsim.benchmark.knowledge import learned_beginnings, learned_text
-from cgsim.benchmark.leave_one_out import leave_one_out, left_out
+from cgsim.benchmark.leave_one_out import check_learns_anew, leave_one_out, left_out
 from cgsim.benchmark.methods import METHODS, Benchmark, Predicted, reference_portraits
 from cgsim.benchmark.models import Say, SeedModel, open_models, plan_models, train_models
 from cgsim.benchmark.rows import REFERENCE, Row, write_rows
@@ -103,7 +103,11 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
     learned = learned_text(learned_beginnings(models, data), task.units)
     for line in learned:
         say(line)
-    turns = left_out(data, settings.n_turns) if settings.leave_one_out else []
+    config = (settings.configs or (default_config(task),))[0]
+    turns = []
+    if settings.leave_one_out:
+        check_learns_anew(config, list(settings.overrides))
+        turns = left_out(data, settings.n_turns)
     folder.mkdir(parents=True, exist_ok=True)
     shelf = PortraitShelf(folder / "portraits")
     lengths = task.quick_lengths if settings.quick else task.n_lengths
@@ -121,8 +125,7 @@ def run_benchmark(settings: BenchmarkSettings, say: Say, progress: Progress) -> 
             rows += _rows(benchmark, predicted)
         text = _write(task, rows, heading, folder)
     if turns:
-        configs = settings.configs or (default_config(task),)
-        rows += leave_one_out(benchmark, turns, configs[0], list(settings.overrides), settings.n_seeds)
+        rows += leave_one_out(benchmark, turns, config, list(settings.overrides), settings.n_seeds)
         text = _write(task, rows, heading, folder)
     draw_figures(task, rows, folder)
     return rows, text

@@ -41,8 +41,8 @@ class LearnedPropagator:
         trained: range of the training data, which the guard keeps.
 
     Attributes:
-        n_guarded: [graphs], beads that the guard moved in the last draw: in the last answer of the denoiser, and after
-            it. What it moves at higher noise levels is not counted.
+        n_guarded: [graphs], beads that the guard moved at the end of the last draw: in the last answer of the denoiser
+            where a refinement ends with one, and after it. What it moves at higher noise levels is not counted.
     """
 
     def __init__(
@@ -87,7 +87,8 @@ class LearnedPropagator:
             positions = refine(denoise, positions, self.sampler, self.start, generator, spread)
         if self.sampler.guard:
             positions, n_moved = self.guard(positions, present, batch)
-            self.n_guarded = self.n_guarded + n_moved
+            ends_denoised = model.refiner is not None and self.sampler.method != "published"
+            self.n_guarded = self.n_guarded + n_moved if ends_denoised else n_moved
         displacement = positions - present
         if self.calibration.centre_variance is not None:
             centre = self._centres(batch, self.calibration.centre_variance, generator)

@@ -26,6 +26,19 @@ class TrainingRange(BaseModel):
     longest_bond: float
     closest_pair: tuple[tuple[float, ...], ...]
 
+    def joined(self, other: "TrainingRange") -> "TrainingRange":
+        """What one or the other training data contained; both with the same classes of beads."""
+        rows = zip(self.closest_pair, other.closest_pair, strict=True)
+        return TrainingRange(
+            longest_bond=max(self.longest_bond, other.longest_bond),
+            closest_pair=tuple(tuple(_nearer(a, b) for a, b in zip(*row, strict=True)) for row in rows),
+        )
+
+
+def _nearer(one: float, other: float) -> float:
+    """The smaller distance; 0 stands for classes that were never seen together."""
+    return min(one, other) if one > 0.0 and other > 0.0 else max(one, other)
+
 
 class HealthSettings(BaseModel):
     """When a rollout is stopped.

@@ -22,7 +22,13 @@ GAIN = 0.5  # of the correction after each step; the variance of a step follows 
 
 
 @torch.no_grad()
-def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: TrainingSet, seed: int) -> Calibration:
+def calibrate(
+    model: CoarseGrainedModel,
+    sampler: SamplerSettings,
+    data: TrainingSet,
+    seed: int,
+    before: Calibration | None = None,
+) -> Calibration:
     """Measure the dynamics GNN's own error, and the noise scales at which displacements have the right variance.
 
     Args:
@@ -30,6 +36,8 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
         sampler: the refinement that the noise scale is for.
         data: the training set.
         seed: of the windows and the draws.
+        before: of the model that training went on from; its noise scales are the first guess, and stay those of
+            classes that the new data lack.
     """
     offsets = model.settings.history_offsets
     which, recent, displacement = _windows(data, model.settings, seed)
@@ -49,7 +57,7 @@ def calibrate(model: CoarseGrainedModel, sampler: SamplerSettings, data: Trainin
     # In rollouts and not on windows of MD alone: a rollout is a little looser than MD, and beads then move further.
     of_system = {k: _squared_displacements(data.train[k]) for k in set(which)}
     squares = torch.cat([of_system[k] for k in which]).to(device)
-    scales, found = torch.ones(n_classes, device=device), []
+    scales, found = torch.tensor(before.noise_scale if before else (1.0,) * n_classes, device=device), []
     generator = torch.Generator(device=device).manual_seed(seed)
     for _ in range(N_STEPS):
         trial = Calibration(own_error=own_error, noise_scale=tuple(scales.tolist()), centre_variance=centre_variance)

@@ -15,7 +15,7 @@ from cgsim.models.normalization import Scales
 from cgsim.simulate.stability import TrainingRange
 from cgsim.train.measure import measure
 from cgsim.train.source import BeadData, Source, load
-from cgsim.train.start import joint_range, joint_vocabulary
+from cgsim.train.start import joint_vocabulary
 from cgsim.trajectory.windows import displacement_window, history_window
 from cgsim.units import UnitSystem
 
@@ -85,7 +85,7 @@ def load_training_set(
     scales, trained = measure(data, settings, names)
     if start is not None:
         vocabulary, scales = joint_vocabulary(start.vocabulary, vocabulary), start.scales
-        trained = joint_range(start.trained, trained)
+        trained = start.trained.joined(trained)
     out = TrainingSet(data, held_out, units, vocabulary, scales, trained)
     out.inputs(held_out)
     return out

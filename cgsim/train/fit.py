@@ -28,7 +28,7 @@ from cgsim.train.curves import Curves
 from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
 from cgsim.train.source import BeadData, Source
-from cgsim.train.start import check_start, flatten, take_weights, weights_hash
+from cgsim.train.start import check_start, take_weights, weights_hash
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.units import UnitSystem
 
@@ -142,18 +142,18 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
         raise InputError(f"{checkpoint}: no such file, so there is no training run to resume")
     if not resume and checkpoint.exists():
         raise InputError(f"{folder}: holds a training run already; add --resume to go on, or choose another folder")
-    start, units = plan.start.card if plan.start else None, plan.units
+    start, units, whose = plan.start.card if plan.start else None, plan.units, "the times of the experiment"
     if start is not None:
-        units = check_start(start, units, plan.mapping, plan.model)
+        units, whose = check_start(start, units, plan.mapping, plan.model), "the model of start_from"
     for source in [*plan.train, *plan.validation]:
         if units not in (None, found := TrajectoryStore(source.path).system.units):
-            raise InputError(f"{source.path}: is in {found} units, the times of the experiment in {units}")
+            raise InputError(f"{source.path}: is in {found} units, {whose} in {units}")
     saved = _read_checkpoint(checkpoint, plan) if resume else None
     data = load_training_set(plan.train, plan.validation, plan.mapping, plan.model, start)
     torch.manual_seed(plan.training.seed)
     model = CoarseGrainedModel(plan.model, data.scales, data.vocabulary)
     if plan.start is not None:
-        take_weights(model, plan.start)
+        take_weights(model, plan.start.model)
     module = TrainingModule(model, plan.training, data.inputs(data.train), data.inputs(data.validation))
     folder.mkdir(parents=True, exist_ok=True)
     record = _Record(folder, plan, saved)
@@ -229,6 +229,14 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
     return saved
 
 
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as ``{"a.b": value}``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
 def _trainer(plan: Plan, record: _Record) -> L.Trainer:
     settings = plan.training
     callbacks: list[Callback] = [record]
@@ -255,13 +263,14 @@ def _trainer(plan: Plan, record: _Record) -> L.Trainer:
 
 
 def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dict[str, float]) -> ModelCard:
+    before = plan.start.card.calibration if plan.start else None
     return ModelCard(
         name=plan.name,
         units=data.units,
         model=plan.model,
         mapping=plan.mapping,
         sampler=plan.sampler,
-        calibration=calibrate(model, plan.sampler, data, plan.training.seed),
+        calibration=calibrate(model, plan.sampler, data, plan.training.seed, before),
         atom_types=data.vocabulary.atom_types,
         bond_types=data.vocabulary.bond_types,
         mean_mass=data.vocabulary.mean_mass,

@@ -118,4 +118,4 @@ def _mean_squared_sizes(data: list[BeadData], names: tuple[str, ...]) -> tuple[f
         row = np.array([names.index(c) for c in d.store.mapping.class_names])[d.store.mapping.bead_class]
         np.add.at(sums, row, d.trajectory.squared_sizes.sum(axis=0, dtype=np.float64))
         np.add.at(counts, row, float(d.trajectory.n_frames))
-    return tuple((sums / counts).tolist())
+    return tuple((sums / counts.clip(min=1.0)).tolist())

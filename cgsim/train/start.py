@@ -2,21 +2,21 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 
 from cgsim.checkpoint import ModelCard, TrainedModel, find_model, load_model, member_folders
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
-from cgsim.models.embedding import EmbeddingNetwork, Vocabulary
+from cgsim.models.embedding import Vocabulary
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
-from cgsim.simulate.stability import TrainingRange
+from cgsim.typing import Tensor
 from cgsim.units import UnitSystem
 
 MAY_DIFFER = ("model.refiner.largest_noise", "model.refiner.smallest_noise")  # no weight depends on them
-RATE_OF_START = 0.1  # of the peak learning rate of the model that training goes on from
+RATE_OF_START = 0.1  # of the learning rates of the model that training goes on from
 TAKEN_OVER = (  # of its training
     "batch_size",
     "weight_decay",
@@ -33,21 +33,28 @@ def load_start(name: str) -> TrainedModel:
     """The one model that training goes on from.
 
     Raises:
-        InputError: if there is none, or an ensemble.
+        InputError: if there is none, an ensemble, or one whose card does not say how it was trained.
     """
-    model = load_model(find_model(name), torch.device("cpu"))
+    try:
+        folder = find_model(name)
+        model = load_model(folder, torch.device("cpu"))
+    except InputError as error:
+        raise InputError(f"start_from: {error}") from None
     if model.others:
-        members = ", ".join(f"{name}/{folder.name}" for folder in member_folders(find_model(name)))
-        raise InputError(f"start_from: {name} is an ensemble; start from one of its models: {members}")
+        members = [str(member.relative_to(folder)).removesuffix("/model") for member in member_folders(folder)]
+        names = ", ".join(f"{name}/{member}" for member in members)
+        raise InputError(f"start_from: {name} is an ensemble; start from one of its models: {names}")
+    if "training" not in model.card.experiment:
+        raise InputError(f"start_from: the card of {name} does not say how it was trained, so that cannot go on")
     return model
 
 
 def settings_of_start(card: ModelCard) -> dict[str, Any]:
     """What stands for the settings of an experiment that are not given where training goes on from a model."""
-    before = card.experiment.get("training", {})
+    before = card.experiment["training"]
     training = {name: before[name] for name in TAKEN_OVER if name in before}
-    if "learning_rate" in before:
-        training["learning_rate"] = RATE_OF_START * before["learning_rate"]
+    rates = ("learning_rate", "final_learning_rate")
+    training |= {name: RATE_OF_START * before[name] for name in rates if name in before}
     parts = {"mapping": card.mapping, "model": card.model, "sampler": card.sampler}
     return {
         "units": card.units.value,
@@ -69,27 +76,29 @@ def check_start(
     """
     if units not in (None, start.units):
         raise InputError(f"start_from: the model {start.name!r} is in {start.units} units, the experiment in {units}")
-    before = _settings(start.mapping, start.model)
-    now = _settings(mapping, model)
-    for name in sorted(before.keys() | now.keys()):
-        if name not in MAY_DIFFER and before.get(name) != now.get(name):
+    before = {"mapping": start.mapping.model_dump(mode="json"), "model": start.model.model_dump(mode="json")}
+    now = {"mapping": mapping.model_dump(mode="json"), "model": model.model_dump(mode="json")}
+    for name, one, other in _differences(before, now):
+        if name not in MAY_DIFFER:
             raise InputError(
-                f"start_from: the model {start.name!r} was trained with {name} = {before.get(name)}, here it is "
-                f"{now.get(name)}; its weights go with that: leave {name} out, or train from the beginning"
+                f"start_from: the model {start.name!r} was trained with {name} = {_shown(one)}, here it is "
+                f"{_shown(other)}; its weights go with that: leave {name} out, or train from the beginning"
             )
     return start.units
 
 
-def _settings(mapping: MappingSettings, model: ModelSettings) -> dict[str, Any]:
-    return flatten({"mapping": mapping.model_dump(mode="json"), "model": model.model_dump(mode="json")})
+def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Name and both values of every setting that differs, the group where one of the two has none."""
+    for name in sorted(before.keys() | now.keys()):
+        one, other = before.get(name), now.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differences(one, other, f"{prefix}{name}.")
+        elif one != other:
+            yield prefix + name, one, other
 
 
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as ``{"a.b": value}``."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
+def _shown(value: Any) -> str:
+    return "settings of its own" if isinstance(value, dict) else str(value)
 
 
 def joint_vocabulary(start: Vocabulary, found: Vocabulary) -> Vocabulary:
@@ -101,41 +110,37 @@ def joint_vocabulary(start: Vocabulary, found: Vocabulary) -> Vocabulary:
     return Vocabulary(atoms, bonds, start.mean_mass)
 
 
-def joint_range(start: TrainingRange, found: TrainingRange) -> TrainingRange:
-    """What one or the other training has seen; both with the same classes of beads."""
-    rows = zip(start.closest_pair, found.closest_pair, strict=True)
-    closest = tuple(tuple(_nearer(a, b) for a, b in zip(*row, strict=True)) for row in rows)
-    return TrainingRange(longest_bond=max(start.longest_bond, found.longest_bond), closest_pair=closest)
-
-
-def _nearer(one: float, other: float) -> float:
-    """The smaller distance; 0 stands for classes that were never seen together."""
-    return min(one, other) if one > 0.0 and other > 0.0 else max(one, other)
-
-
 @torch.no_grad()
-def take_weights(model: CoarseGrainedModel, start: TrainedModel) -> None:
-    """Give a new model the weights of a trained one; embeddings of types that the trained one lacks stay as they are.
+def take_weights(model: CoarseGrainedModel, start: CoarseGrainedModel) -> None:
+    """Give a new model the weights of a trained one; scales, which are buffers, are its own already.
 
-    Scales, which are buffers, are those of the new model.
+    An atom type that the trained one lacks begins as the mean of those of its element, or of all if there are none; a
+    bond type that it lacks as the one that stood for bonds never seen.
     """
-    for name, part in model.named_children():
-        before = getattr(start.model, name)
-        if isinstance(part, EmbeddingNetwork):
-            tables = _tables(part)
-            for table, known in zip(tables, _tables(before), strict=True):
-                table.weight[: len(known.weight)] = known.weight
-            own = {id(table.weight) for table in tables}
-        else:
-            own = set()
-        known_weights = dict(before.named_parameters())
-        for key, weight in part.named_parameters():
-            if id(weight) not in own:
-                weight.copy_(known_weights[key])
+    known = dict(start.named_parameters())
+    tables = {
+        "embedding.atom_embedding.weight": lambda old: _new_atoms(old, model.vocabulary, start.vocabulary),
+        "embedding.bond_embedding.weight": lambda old: torch.cat(
+            [old, old[:1].expand(len(model.vocabulary.bond_types) + 1 - len(old), -1)]
+        ),
+    }
+    for name, weight in model.named_parameters():
+        weight.copy_(tables[name](known[name]) if name in tables else known[name])
 
 
-def _tables(part: EmbeddingNetwork) -> tuple[nn.Embedding, nn.Embedding]:
-    return part.atom_embedding, part.bond_embedding
+def _new_atoms(old: Tensor, vocabulary: Vocabulary, known: Vocabulary) -> Tensor:
+    """Embeddings of all atom types of a vocabulary from those that are known, which come first."""
+    elements = [_element(name) for name in known.atom_types]
+    rows = [old]
+    for name in vocabulary.atom_types[len(old) :]:
+        alike = [k for k, element in enumerate(elements) if element and element == _element(name)]
+        rows.append((old[alike] if alike else old).mean(dim=0, keepdim=True))
+    return torch.cat(rows)
+
+
+def _element(atom_type: str) -> str:
+    """Letters of ``"O2"``; none for the particles of bead-spring models."""
+    return atom_type.rstrip("0123456789") if atom_type[:1].isalpha() else ""
 
 
 def weights_hash(model: CoarseGrainedModel) -> str:

@@ -62,7 +62,7 @@ def test_beginning_of_an_unseen_system_is_found_by_its_hash_and_said(data, tmp_p
     assert found == [Learned("one", "second", KNOWN)]
     (line,) = learned_text(found, UnitSystem.LJ)
     assert line == (
-        "cgsim-one has learned from the first 500 tau of the MD of second, so it knows what short-md knows of them."
+        "cgsim-one has learned from the beginning of the unseen systems' MD, as short-md knows it: 500 tau of second."
     )
 
 
@@ -104,3 +104,6 @@ def test_no_model_that_ships_has_learned_from_a_test_system(task, name, folder, 
     card = one.model.card
     data = BenchmarkData(task, {}, {}, systems, card.mapping, card.model.lag_time, 1e9, tmp_path, other_starts=other)
     assert learned_beginnings(models, data) == []
+    known = Path("data/spe-450K/train/PCL.h5" if task is ELECTROLYTE else "data/chains-100/train/repeated-000.h5")
+    (found,) = learned_beginnings(models, replace(data, systems={"known": known}))
+    assert found.system == "known"  # the hashes are those that training makes today

@@ -80,6 +80,22 @@ def test_turns_without_leaving_out_are_refused_before_any_work(folder, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
+def test_model_that_knows_what_is_to_be_left_out_is_refused_before_any_work(folder, tmp_path):
+    asked = BenchmarkSettings(
+        task="electrolyte",
+        train=(folder / "train",),
+        systems=folder / "systems",
+        methods=("short-md",),
+        training_length="800 ps",
+        leave_one_out=True,
+        configs=(Path("configs/tuned.yaml"),),
+        output=tmp_path / "runs",
+    )
+    with pytest.raises(InputError, match=r"configs/tuned.yaml: start_from is electrolyte/seed-0, which has learned"):
+        run_benchmark(asked, print, print)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.slow
 def test_every_system_is_judged_by_a_model_that_has_not_learned_from_it(folder, tmp_path):
     small = "{kind: equivariant, latent: 8, n_steps: 1, n_vectors: 2, n_radial: 4}"

@@ -1,28 +1,45 @@
 """Training that goes on from a trained model."""
 
-import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from systems import OPEN, bead_spring, rouse_motion, rouse_store, trajectory_of
-from test_fit import assert_equal, interrupt_at, plan, weights
+from systems import (
+    OPEN,
+    bead_spring,
+    glyme,
+    molecule,
+    random_model,
+    rouse_motion,
+    rouse_store,
+    trajectory_of,
+)
+from test_fit import EMBEDDING, NETWORK, assert_equal, interrupt_at, plan, weights
 
-from cgsim.checkpoint import load_model
+from cgsim.checkpoint import load_model, save_model
 from cgsim.config import load_experiment
 from cgsim.errors import InputError
+from cgsim.mapping import MappingSettings, partition
+from cgsim.models.dynamics import DynamicsSettings
+from cgsim.models.embedding import AtomGraph, Vocabulary
+from cgsim.models.model import CoarseGrainedModel, ModelSettings
+from cgsim.simulate.propagator import Calibration
+from cgsim.simulate.sampler import SamplerSettings
 from cgsim.simulate.stability import TrainingRange
+from cgsim.train.calibrate import calibrate
+from cgsim.train.data import load_training_set
 from cgsim.train.fit import fit
 from cgsim.train.source import Source
-from cgsim.train.start import joint_range
+from cgsim.train.start import joint_vocabulary, take_weights
 from cgsim.trajectory.writer import write_store
 from cgsim.units import UnitSystem
 
 CPU = torch.device("cpu")
+MODEL = ModelSettings(lag_time=1.0, embedding=EMBEDDING, dynamics=DynamicsSettings(network=NETWORK))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +97,8 @@ def test_what_is_not_said_is_as_it_was_and_the_rate_a_tenth(trained, stores, tmp
     assert found.model.refiner == card.model.refiner.model_copy(update={"largest_noise": 3.0})
     assert found.sampler == card.sampler.model_copy(update={"n_levels": 4})
     assert found.training.batch_size == 4
-    assert found.training.learning_rate == pytest.approx(2e-4)  # a tenth of the default
+    rates = found.training.learning_rate, found.training.final_learning_rate
+    assert rates == pytest.approx((2e-4, 2e-6))  # a tenth of the defaults
     assert found.training.steps == 3
 
 
@@ -107,9 +125,30 @@ def test_atom_types_that_are_new_get_rows_of_their_own(trained, stores, tmp_path
     known = load_model(trained / "model", CPU)
     assert run.card.atom_types == (*known.card.atom_types, "0new")
     before, after = (m.model.embedding.atom_embedding.weight for m in (known, run))
-    assert len(after) == len(before) + 1
-    torch.testing.assert_close(after[: len(before)], before)
-    assert after[-1].abs().sum() > 0
+    torch.testing.assert_close(after, torch.cat([before, before.mean(dim=0, keepdim=True)]))  # no element to go by
+
+
+def test_new_types_begin_as_those_of_their_element_and_as_bonds_never_seen():
+    known = random_model(MODEL, [molecule(glyme(4))], MappingSettings(), seed=1)
+    ether, other = molecule(glyme(4)), molecule("CC(=O)OC")
+    vocabulary = joint_vocabulary(known.vocabulary, Vocabulary.of([other]))
+    model = CoarseGrainedModel(MODEL, known.scales, vocabulary)
+    take_weights(model, known)
+    assert "O1" in vocabulary.atom_types
+    old, new = (
+        dict(zip(m.vocabulary.atom_types, m.embedding.atom_embedding.weight, strict=True)) for m in (known, model)
+    )
+    for name, row in old.items():
+        assert torch.equal(new[name], row)
+    torch.testing.assert_close(new["O1"], old["O2"])  # the only oxygen that was known
+    torch.testing.assert_close(new["C3"], old["C4"])
+    graphs = [AtomGraph.of(ether, partition(ether, MappingSettings()), m.vocabulary, "ether") for m in (known, model)]
+    embedded = [m.embedding(graph) for m, graph in zip((known, model), graphs, strict=True)]
+    torch.testing.assert_close(embedded[0], embedded[1])
+    # A bond never seen between known atoms means what it meant before.
+    rows = model.embedding.bond_embedding.weight[len(known.vocabulary.bond_types) + 1 :]
+    assert len(rows) > 0
+    assert torch.equal(rows, known.embedding.bond_embedding.weight[:1].expand_as(rows))
 
 
 def test_run_that_was_interrupted_goes_on_from_its_checkpoint(trained, stores, tmp_path, monkeypatch):
@@ -161,7 +200,7 @@ def test_settings_that_weights_depend_on_are_refused_before_any_work(
 
 def test_refiner_cannot_be_dropped(trained, stores, tmp_path):
     given = load(tmp_path, settings(trained, stores), "model.refiner=null").plan()
-    with pytest.raises(InputError, match=r"the model 'test' was trained with model\.refiner"):
+    with pytest.raises(InputError, match="trained with model.refiner = settings of its own, here it is None; "):  # noqa: RUF043
         fit(given, tmp_path / "run", resume=False)
 
 
@@ -174,8 +213,39 @@ def test_ensemble_is_refused_with_the_names_of_its_models(stores, tmp_path):
     )
 
 
+def test_folder_of_runs_is_refused_with_the_names_of_the_runs(trained, stores, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(trained / "model", tmp_path / "all" / name / "model")
+    with pytest.raises(InputError, match=f"start from one of its models: {tmp_path}/all/a, {tmp_path}/all/b$"):
+        load(tmp_path, settings(tmp_path / "all", stores))
+
+
+def test_card_that_does_not_say_how_it_was_trained_is_refused(trained, stores, tmp_path):
+    known = load_model(trained / "model", CPU)
+    save_model(tmp_path / "bare", known.model, known.card.model_copy(update={"experiment": {}}))
+    with pytest.raises(InputError) as error:
+        load(tmp_path, settings(tmp_path / "bare", stores))
+    assert str(error.value) == (
+        f"start_from: the card of {tmp_path / 'bare'} does not say how it was trained, so that cannot go on"
+    )
+
+
+def test_noise_scales_of_classes_that_are_not_there_stay(trained, stores):
+    found = Calibration(own_error=1.0, noise_scale=(1.5, 0.8))
+    known = load_model(trained / "model", CPU)
+    names = (*known.card.scales.class_names, "absent")
+    two = {"class_names": names, "displacement": (1.0, 1.0), "history": ((1.0,), (1.0,)), "mass": (1.0, 1.0)}
+    scales = known.card.scales.model_copy(update=two)
+    sources = [Source(stores / "a.h5", 0.0, math.inf)]
+    data = load_training_set(sources, [], known.card.mapping, known.card.model)
+    model = CoarseGrainedModel(known.card.model, scales, data.vocabulary)
+    calibrated = calibrate(model, SamplerSettings(n_levels=2), replace(data, scales=scales), 0, found)
+    assert calibrated.noise_scale[1] == pytest.approx(0.8)
+    assert calibrated.noise_scale[0] != pytest.approx(1.5)
+
+
 def test_missing_start_is_refused(stores, tmp_path):
-    with pytest.raises(InputError, match="no-such-model: no such file; expected the folder of a model"):
+    with pytest.raises(InputError, match="start_from: no-such-model: no such file; expected the folder of a model"):
         load(tmp_path, settings(Path("no-such-model"), stores))
 
 
@@ -183,7 +253,7 @@ def test_units_the_start_does_not_know_are_refused(stores, tmp_path):
     found = settings(Path("electrolyte/seed-0"), stores)
     with pytest.raises(InputError) as error:
         fit(load(tmp_path, found).plan(), tmp_path / "run", resume=False)
-    assert str(error.value) == f"{stores / 'held-out.h5'}: is in lj units, the times of the experiment in molecular"
+    assert str(error.value) == f"{stores / 'held-out.h5'}: is in lj units, the model of start_from in molecular"
 
 
 def test_units_that_are_said_to_be_others_are_refused(stores, tmp_path):
@@ -209,7 +279,6 @@ def test_species_the_start_does_not_know_are_refused(trained, stores, tmp_path):
 def test_range_is_what_one_or_the_other_has_seen():
     one = TrainingRange(longest_bond=2.0, closest_pair=((1.0, 0.0), (0.0, 3.0)))
     other = TrainingRange(longest_bond=1.5, closest_pair=((1.5, 2.0), (2.0, 2.5)))
-    joint = joint_range(one, other)
+    joint = one.joined(other)
     assert joint == TrainingRange(longest_bond=2.0, closest_pair=((1.0, 2.0), (2.0, 2.5)))
-    assert joint == joint_range(other, one)
-    assert np.array(json.loads(joint.model_dump_json())["closest_pair"]).shape == (2, 2)
+    assert joint == other.joined(one)
