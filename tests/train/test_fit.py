@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from systems import rouse_store
 
 from cgsim.checkpoint import load_model
 from cgsim.errors import InputError
@@ -27,14 +26,6 @@ NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 EMBEDDING = EmbeddingSettings(type_size=4, latent=8, n_steps=1, size=4)
 # The rate stays the same, so that a short run is the beginning of a long one.
 CONSTANT = {"learning_rate": 5e-3, "final_learning_rate": 5e-3, "warmup_steps": 0}
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("stores")
-    for seed, name in enumerate(("a", "b", "held-out")):
-        rouse_store(folder / f"{name}.h5", 4, 60, seed=seed)
-    return folder
 
 
 def plan(stores: Path, *, held_out: bool = False, refiner: bool = False, **training) -> Plan:

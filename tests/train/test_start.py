@@ -43,14 +43,6 @@ MODEL = ModelSettings(lag_time=1.0, embedding=EMBEDDING, dynamics=DynamicsSettin
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("stores")
-    for seed, name in enumerate(("a", "b", "held-out")):
-        rouse_store(folder / f"{name}.h5", 4, 60, seed=seed)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def trained(stores, tmp_path_factory) -> Path:
     """A run that was trained from the beginning, with a refiner."""
     folder = tmp_path_factory.mktemp("runs") / "first"
