@@ -28,7 +28,7 @@ from cgsim.train.curves import Curves
 from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
 from cgsim.train.source import BeadData, Source
-from cgsim.train.start import check_start, take_weights, weights_hash
+from cgsim.train.start import check_start, differences, take_weights, weights_hash
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.units import UnitSystem
 
@@ -213,12 +213,10 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
         raise InputError(
             f"{path}: cannot be read as a checkpoint of 'cgsim train'; remove the folder and begin anew"
         ) from None
-    before, now = flatten(found), flatten(plan.experiment)
-    for name in sorted(before.keys() | now.keys()):
-        may_change = name == "training.steps" or name.startswith(("sampler.", "training.execution."))
-        if not may_change and before.get(name) != now.get(name):
+    for name, before, now in differences(found, plan.experiment):
+        if name != "training.steps" and not f"{name}.".startswith(("sampler.", "training.execution.")):
             raise InputError(
-                f"{path}: was written with {name} = {before.get(name)}, now it is {now.get(name)}; a run is resumed "
+                f"{path}: was written with {name} = {before}, now it is {now}; a run is resumed "
                 "with the settings it was begun with (only training.steps, training.execution and the sampler may "
                 "change)"
             )
@@ -227,14 +225,6 @@ def _read_checkpoint(path: Path, plan: Plan) -> dict[str, Any]:
             f"{path}: was begun from other weights than those that {plan.experiment.get('start_from')} has now"
         )
     return saved
-
-
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as ``{"a.b": value}``."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
 
 
 def _trainer(plan: Plan, record: _Record) -> L.Trainer:

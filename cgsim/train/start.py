@@ -78,7 +78,7 @@ def check_start(
         raise InputError(f"start_from: the model {start.name!r} is in {start.units} units, the experiment in {units}")
     before = {"mapping": start.mapping.model_dump(mode="json"), "model": start.model.model_dump(mode="json")}
     now = {"mapping": mapping.model_dump(mode="json"), "model": model.model_dump(mode="json")}
-    for name, one, other in _differences(before, now):
+    for name, one, other in differences(before, now):
         if name not in MAY_DIFFER:
             raise InputError(
                 f"start_from: the model {start.name!r} was trained with {name} = {_shown(one)}, here it is "
@@ -87,12 +87,12 @@ def check_start(
     return start.units
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Name and both values of every setting that differs, the group where one of the two has none."""
     for name in sorted(before.keys() | now.keys()):
         one, other = before.get(name), now.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
-            yield from _differences(one, other, f"{prefix}{name}.")
+            yield from differences(one, other, f"{prefix}{name}.")
         elif one != other:
             yield prefix + name, one, other
 
