@@ -1,10 +1,10 @@
 """Which of the unseen systems a model has learned from, told by the hashes on its card."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from cgsim.beads import BeadStore
 from cgsim.benchmark.data import OTHER_START, BenchmarkData
 from cgsim.benchmark.models import SeedModel
 from cgsim.benchmark.rows import OURS
@@ -43,8 +43,11 @@ def learned_beginnings(models: dict[str, list[SeedModel]], data: BenchmarkData) 
     }
     found = []
     for system, path in {**data.systems, **starts}.items():
-        for model, known in entries.items():
-            length = _length_known(data, path, known)
+        beads = data.open(path)
+        known = {s.length for own in entries.values() for s in own if s.mapping_hash == beads.mapping.hash}
+        hashes = _hashes_of_beginnings(beads, known)
+        for model, own in entries.items():
+            length = max((s.length for s in own if hashes.get(s.length) == s.data_hash), default=0.0)
             if length > data.training_length * (1 + 1e-9) or (length and system in starts):
                 units = data.task.units
                 raise InputError(
@@ -69,19 +72,15 @@ def learned_text(found: list[Learned], units: UnitSystem) -> list[str]:
     return lines
 
 
-def _length_known(data: BenchmarkData, path: Path, known: list[TrainingSystem]) -> float:
-    """The longest time from the first frame of a store on that is among what was learned from; 0 if none is."""
-    beads = data.open(path)
-    of_length: dict[float, set[str]] = {}
-    for system in known:
-        if system.mapping_hash == beads.mapping.hash:
-            of_length.setdefault(system.length, set()).add(system.data_hash)
-    if not of_length:
-        return 0.0
+def _hashes_of_beginnings(beads: BeadStore, lengths: set[float]) -> dict[float, str]:
+    """What the card of a model that learned from the first frames of a store would say of them, by their length."""
+    if not lengths:
+        return {}
     trajectory = beads.read()
     since = trajectory.time - trajectory.time[0]
-    for length, hashes in sorted(of_length.items(), reverse=True):
+    found = {}
+    for length in lengths:
         n_frames = int(np.searchsorted(since, length * (1 + 1e-9), side="right"))
-        if TrainingSystem.of(path.name, beads.mapping.hash, trajectory[:n_frames]).data_hash in hashes:
-            return length
-    return 0.0
+        card = TrainingSystem.of(beads.store.path.name, beads.mapping.hash, trajectory[:n_frames])
+        found[length] = card.data_hash
+    return found
