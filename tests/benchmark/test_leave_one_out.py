@@ -80,17 +80,22 @@ def test_turns_without_leaving_out_are_refused_before_any_work(folder, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
-def test_model_that_knows_what_is_to_be_left_out_is_refused_before_any_work(folder, tmp_path):
-    asked = BenchmarkSettings(
+def asked_of(folder: Path, output: Path, **more) -> BenchmarkSettings:
+    """Leave polymers out of all that are in a folder."""
+    return BenchmarkSettings(
         task="electrolyte",
         train=(folder / "train",),
         systems=folder / "systems",
         methods=("short-md",),
         training_length="800 ps",
         leave_one_out=True,
-        configs=(Path("configs/tuned.yaml"),),
-        output=tmp_path / "runs",
+        output=output,
+        **more,
     )
+
+
+def test_model_that_knows_what_is_to_be_left_out_is_refused_before_any_work(folder, tmp_path):
+    asked = asked_of(folder, tmp_path / "runs", configs=(Path("configs/tuned.yaml"),))
     with pytest.raises(InputError, match=r"configs/tuned.yaml: start_from is electrolyte/seed-0, which has learned"):
         run_benchmark(asked, print, print)
     assert not (tmp_path / "runs").exists()
@@ -99,21 +104,11 @@ def test_model_that_knows_what_is_to_be_left_out_is_refused_before_any_work(fold
 @pytest.mark.slow
 def test_every_system_is_judged_by_a_model_that_has_not_learned_from_it(folder, tmp_path):
     small = "{kind: equivariant, latent: 8, n_steps: 1, n_vectors: 2, n_radial: 4}"
-    asked = BenchmarkSettings(
-        task="electrolyte",
-        train=(folder / "train",),
-        systems=folder / "systems",
-        methods=("short-md",),
-        training_length="800 ps",
-        n_seeds=1,
-        n_turns=2,
-        leave_one_out=True,
-        overrides=(
-            "model.lag_time=10 ps", "model.history_offsets=[0]", "model.refiner=null", "training.steps=2",
-            f"model.dynamics.network={small}", "model.embedding={type_size: 4, latent: 4, n_steps: 1, size: 4}",
-        ),
-        output=tmp_path,
+    overrides = (
+        "model.lag_time=10 ps", "model.history_offsets=[0]", "model.refiner=null", "training.steps=2",
+        f"model.dynamics.network={small}", "model.embedding={type_size: 4, latent: 4, n_steps: 1, size: 4}",
     )  # fmt: skip
+    asked = asked_of(folder, tmp_path, n_seeds=1, n_turns=2, overrides=overrides)
     rows, _ = run_benchmark(asked, lambda *_: None, lambda *_: None)
     scored = {r.method for r in rows if r.metric == "left_out_log10_msd400_li_mae"}
     assert {"cgsim-electrolyte", "constant", "composition-linear", "composition-forest", "short-md"} <= scored
