@@ -14,6 +14,8 @@ from cgsim.typing import Array, Float64, Int64
 
 TABLE = "gaff2.txt"
 ANY = "X"
+# Terms of secondary and primary amines that gaff2.dat lacks are those of tertiary ones, as parmchk2 of AmberTools says.
+STAND_INS = {"n7": "n3", "n8": "n3"}
 
 Series = list[tuple[float, float, float]]
 Value = TypeVar("Value")
@@ -22,6 +24,8 @@ Value = TypeVar("Value")
 @dataclass(frozen=True)
 class Gaff:
     """The table; keys are atom types in the order of the table, ``X`` being any.
+
+    Where it has no term for :data:`STAND_INS`, that of their stand-ins holds.
 
     Attributes:
         nonbonded: type -> (sigma in Å, epsilon in kcal/mol).
@@ -76,7 +80,11 @@ class Gaff:
 
 
 def _either(table: dict[tuple[str, ...], Value], types: tuple[str, ...]) -> Value | None:
-    return table.get(types, table.get(types[::-1]))
+    """What a table has for types in either order, for themselves or for their stand-ins."""
+    for names in (types, tuple(STAND_INS.get(name, name) for name in types)):
+        if (found := table.get(names, table.get(names[::-1]))) is not None:
+            return found
+    return None
 
 
 def _found(value: Value | None, what: str, types: tuple[str, ...]) -> Value:

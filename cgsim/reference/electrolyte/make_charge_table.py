@@ -54,10 +54,19 @@ UNITS: dict[str, str] = {
     "PMEA, poly(methoxyethyl acrylate)": "*CC(C(=O)OCCOC)*",
     "PMEMA, poly(methoxyethyl methacrylate)": "*CC(C)(C(=O)OCCOC)*",
     "PDEGMA, poly(diethylene glycol methyl ether methacrylate)": "*CC(C)(C(=O)OCCOCCOC)*",
+    # Amines and amides
+    "PEI, linear poly(ethylene imine)": "*NCC*",
+    "PMEI, poly(N-methyl ethylene imine)": "*N(C)CC*",
+    "P(EO-alt-EI)": "*OCCNCC*",
+    "P(MDEA carbonate), poly(N-methyldiethanolamine carbonate)": "*OC(=O)OCCN(C)CC*",
+    "P(EO-glycinamide), poly(3-morpholinone)": "*OCC(=O)NCC*",
+    "P(EO-alt-AcEI), of 2-aminoethanol, acetylated": "*OCCN(C(C)=O)CC*",
+    "PMOx, poly(2-methyl-2-oxazoline)": "*N(C(C)=O)CC*",
     # Others
     "PAN, poly(acrylonitrile)": "*CC(C#N)*",
+    "PCEGE, poly(2-cyanoethyl glycidyl ether)": "*OCC(COCCC#N)*",
     "PESu, poly(ethylene sulfide)": "*SCC*",
-    "PMEI, poly(N-methyl ethylene imine)": "*N(C)CC*",
+    "P(EO-alt-ES)": "*OCCSCC*",
     "PVDF, poly(vinylidene fluoride)": "*CC(F)(F)*",
 }
 
@@ -74,7 +83,8 @@ def write_table(path: Path) -> None:
     }
     entries = []
     for name, smiles in UNITS.items():
-        entries.append(to_document(make_unit_charges(parse_unit(smiles), name)))
+        unit = parse_unit(parse_unit(smiles).smiles)  # atoms in the order of the SMILES that stands in the table
+        entries.append(to_document(make_unit_charges(unit, name)))
         print(f"{name}: spread {entries[-1]['spread']}, residual {entries[-1]['residual']}", flush=True)
     rows = ",\n".join(json.dumps(entry) for entry in entries)
     path.write_text(f'{{\n"card": {json.dumps(card, indent=1)},\n"units": [\n{rows}\n]\n}}\n')

@@ -62,6 +62,22 @@ def test_an_atom_without_type_is_named(smiles, atom):
         gaff_types(_molecule(smiles))
 
 
+# What parmchk2 22.0 (-s 2) gives for N-ethyl-2-methoxyethanamine and 1-methoxypropan-2-amine: (k, n, phase) of a path.
+AMINE_TORSIONS = {
+    "h1-c3-n7-hn": (1.8 / 6, 3.0, 0.0),
+    "c3-c3-n7-hn": (0.217, 3.0, 0.0),
+    "hc-c3-c3-n7": (0.1, 3.0, 0.0),
+    "h1-c3-n8-hn": (1.8 / 6, 3.0, 0.0),
+    "c3-c3-n7-c3": (0.14, 3.0, 0.0),  # in gaff2.dat itself
+}
+
+
+@pytest.mark.parametrize("types", AMINE_TORSIONS)
+def test_torsions_of_amines_that_the_table_lacks_are_those_of_tertiary_ones(types):
+    assert load_gaff().dihedral(tuple(types.split("-"))) == [AMINE_TORSIONS[types]]
+    assert load_gaff().dihedral(tuple(types.split("-"))[::-1]) == [AMINE_TORSIONS[types]]
+
+
 def test_every_assigned_type_has_lennard_jones_parameters():
     gaff = load_gaff()
     for _, name in RULES:
