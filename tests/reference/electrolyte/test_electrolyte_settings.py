@@ -133,9 +133,12 @@ def shipped(name):
 
 
 def test_test_polymers_of_spe_450k_are_unseen_and_have_a_second_start():
-    seen, tested = (
-        {(parse_unit(s.smiles).key, s.molality) for s in shipped(name).values()} for name in ("train", "test")
+    sets = ("train", "train-beads", "test")
+    all_atoms, beads, tested = (
+        {(parse_unit(s.smiles).key, s.molality) for s in shipped(name).values()} for name in sets
     )
+    assert not all_atoms & beads
+    seen = all_atoms | beads
     polymers = {polymer for polymer, _ in seen}
     unseen = {polymer for polymer, _ in tested} - polymers
     assert len(polymers) >= 12
@@ -148,7 +151,7 @@ def test_test_polymers_of_spe_450k_are_unseen_and_have_a_second_start():
     assert set(map(tuple, (lengths.items() for lengths in starts.values()))) == {((1, 6000.0), (2, 3000.0))}
 
 
-@pytest.mark.parametrize("name", ["train", "test"])
+@pytest.mark.parametrize("name", ["train", "train-beads", "test"])
 def test_array_job_finds_the_systems_of_a_set(name, tmp_path):
     config = CONFIGS / f"spe-450K-{name}.yaml"
     fake = tmp_path / "cgsim"
