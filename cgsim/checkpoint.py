@@ -75,7 +75,7 @@ class ModelCard(BaseModel):
         mapping: how atoms became beads.
         sampler: how draws are refined by default.
         calibration: what was measured of the finished model on its training windows.
-        atom_types, bond_types, mean_mass: the vocabulary.
+        atom_types, bond_types, mean_mass, surroundings: the vocabulary.
         scales: normalisation.
         trained: range of the training data.
         training_systems: what it was trained on.
@@ -96,6 +96,7 @@ class ModelCard(BaseModel):
     atom_types: tuple[str, ...]
     bond_types: tuple[str, ...]
     mean_mass: float
+    surroundings: tuple[str, ...] = ()
     scales: Scales
     trained: TrainingRange
     training_systems: tuple[TrainingSystem, ...]
@@ -105,7 +106,7 @@ class ModelCard(BaseModel):
     @property
     def vocabulary(self) -> Vocabulary:
         """Atom and bond types."""
-        return Vocabulary(self.atom_types, self.bond_types, self.mean_mass)
+        return Vocabulary(self.atom_types, self.bond_types, self.mean_mass, self.surroundings)
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,7 @@ def trained_model(
         atom_types=model.vocabulary.atom_types,
         bond_types=model.vocabulary.bond_types,
         mean_mass=model.vocabulary.mean_mass,
+        surroundings=model.vocabulary.surroundings,
         scales=model.scales,
         trained=trained or TrainingRange(longest_bond=8.0, closest_pair=((0.5,) * n,) * n),
         training_systems=(),

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Annotated
 
@@ -80,6 +81,7 @@ def main() -> None:
     A terminate signal, which queueing systems send before they kill, ends a command as Ctrl-C does: work is saved.
     """
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    warnings.showwarning = lambda message, *_, **__: errors.print(f"warning: {message}")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()

@@ -54,6 +54,7 @@ def _describe(model: "TrainedModel") -> None:
         "mapping": f"{card.mapping.atoms_per_bead} atoms a bead; {dict(card.mapping.beads_per_molecule)}",
         "beads": ", ".join(card.scales.class_names),
         "atom types": ", ".join(card.atom_types),
+        **({"bonded": f"in {len(card.surroundings)} ways"} if card.surroundings else {}),
         "refinement": ", ".join(f"{key} {value}" for key, value in sampler.items()) if card.model.refiner else "none",
         "learned from": f"{len(card.training_systems)} trajectories, {format_time(lengths, card.units)} in all",
         "cgsim": card.cgsim_version,

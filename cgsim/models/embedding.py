@@ -1,5 +1,6 @@
 """The embedding GNN: the chemistry of each bead from the molecular graph alone, once per system (Fu et al. 2023)."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,26 +54,49 @@ def _bond_types(atoms: System, types: list[str]) -> list[str]:
     return ["-".join(sorted((types[i], types[j]))) for i, j in atoms.bond_index.T]
 
 
+def surroundings(atoms: System) -> list[str]:
+    """Type of each atom and those of the atoms bonded to it: ``"O2 (C4 C4)"`` is an ether's oxygen."""
+    types = atom_types(atoms)
+    around: list[list[str]] = [[] for _ in types]
+    for i, j in atoms.bond_index.T.tolist():
+        around[i].append(types[j])
+        around[j].append(types[i])
+    return [f"{name} ({' '.join(sorted(others))})" for name, others in zip(types, around, strict=True)]
+
+
 @dataclass(frozen=True)
 class Vocabulary:
-    """Atom and bond types that a model has learned, in the order of their embedding rows."""
+    """What a model has learned from.
+
+    Attributes:
+        atom_types, bond_types: in the order of their embedding rows.
+        mean_mass: of an atom.
+        surroundings: atom types with those of the atoms bonded to them; none if that was not kept.
+    """
 
     atom_types: tuple[str, ...]
     bond_types: tuple[str, ...]
     mean_mass: float
+    surroundings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, systems: list[System]) -> "Vocabulary":
         """Collect the types of all training systems."""
         atoms: set[str] = set()
         bonds: set[str] = set()
+        around: set[str] = set()
         for system in systems:
             types = atom_types(system)
             atoms.update(types)
             bonds.update(_bond_types(system, types))
-        return cls(
-            tuple(sorted(atoms)), tuple(sorted(bonds)), float(np.concatenate([s.masses for s in systems]).mean())
-        )
+            around.update(surroundings(system))
+        mean_mass = float(np.concatenate([s.masses for s in systems]).mean())
+        return cls(tuple(sorted(atoms)), tuple(sorted(bonds)), mean_mass, tuple(sorted(around)))
+
+    def unfamiliar(self, atoms: System) -> dict[str, int]:
+        """Surroundings that were not learned from and how many atoms have them, the commonest first."""
+        found = Counter(surroundings(atoms)) if self.surroundings else Counter()
+        return {name: count for name, count in found.most_common() if name not in set(self.surroundings)}
 
 
 @dataclass(frozen=True)
@@ -109,7 +133,7 @@ class AtomGraph:
             raise InputError(
                 f"{source}: atom type {unknown[0]!r} (element and number of bonds) is unknown to the model"
                 f"{nearest(unknown[0], list(vocabulary.atom_types))}; train on systems that contain "
-                f"{', '.join(unknown)}"
+                f"{', '.join(unknown)}, from the beginning or from this model on (start_from)"
             )
         bond_row = {name: i + 1 for i, name in enumerate(vocabulary.bond_types)}
         return cls(

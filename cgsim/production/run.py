@@ -29,7 +29,7 @@ from cgsim.production.segments import (
     output_paths,
 )
 from cgsim.production.settings import ProductionSettings, Progress
-from cgsim.production.start import starting_frames
+from cgsim.production.start import starting_frames, warn_of_unfamiliar
 from cgsim.production.stores import write_rollout
 from cgsim.simulate.bead_sizes import BeadSizes
 from cgsim.simulate.ensemble import EnsemblePropagator
@@ -93,6 +93,7 @@ def simulate(
     Raises:
         InputError: before any work, if a start does not suit the model, an output exists, or there is (not) something
             to resume.
+        UserWarning: if atoms are bonded in ways that the model has not learned from.
         KeyboardInterrupt: after saving everything drawn so far.
     """
     plan, run, generator = _prepare(model, starts, output, settings, resume=resume)
@@ -121,6 +122,8 @@ def _prepare(
         )
         for beads, history in zip(opened, frames, strict=True)
     ]
+    for beads in opened:
+        warn_of_unfamiliar(beads, card)
     batches = []
     for member in model.members:
         set_execution(member.model, settings.execution)
@@ -273,6 +276,7 @@ def _finish(plan: _Plan, run: RunState) -> list[RolloutResult]:
             "seconds": run.seconds,
             "time_per_day": plan.time_per_day(run),
             "n_side_by_side": len(plan.outputs),
+            "unfamiliar": plan.model.card.vocabulary.unfamiliar(beads.atoms),
             **vars(verdict),
         }
         documents = {"rollout": document}

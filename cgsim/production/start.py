@@ -1,4 +1,6 @@
-"""Where a rollout starts: the frames of a store that give the model its history."""
+"""Where a rollout starts: the frames of a store that give the model its history, and whether it knows such atoms."""
+
+import warnings
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from cgsim.train.source import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.windows import window_frames
 from cgsim.units import format_time
+
+MOST_SHOWN = 4
 
 
 def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajectory:
@@ -46,3 +50,19 @@ def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajecto
         found = format_time(float(since[-1]), card.units)
         raise InputError(f"{path}: cannot start at {begin:g} {card.units.time}; the trajectory is {found} long")
     return beads.read(slice(present - offsets[-1] * stride, present + 1, stride))
+
+
+def warn_of_unfamiliar(beads: BeadStore, card: ModelCard) -> None:
+    """Warn of groups of atoms that a model has not learned from; it draws them all the same."""
+    found = card.vocabulary.unfamiliar(beads.atoms)
+    if not found:
+        return
+    most = ", ".join(f"{name}: {count}" for name, count in list(found.items())[:MOST_SHOWN])
+    others = f", and {len(found) - MOST_SHOWN} more ways" if len(found) > MOST_SHOWN else ""
+    warnings.warn(
+        f"{beads.store.path}: {sum(found.values())} of {beads.atoms.n_particles} atoms are bonded in ways that "
+        f"{card.name!r} has not learned from ({most}{others}); what it says of them is a guess. Training that goes on "
+        "with MD of such groups (start_from) is the remedy",
+        UserWarning,
+        stacklevel=2,
+    )

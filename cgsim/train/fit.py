@@ -264,6 +264,7 @@ def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dic
         atom_types=data.vocabulary.atom_types,
         bond_types=data.vocabulary.bond_types,
         mean_mass=data.vocabulary.mean_mass,
+        surroundings=data.vocabulary.surroundings,
         scales=data.scales,
         trained=data.trained,
         training_systems=_training_systems(data.train, plan.start),

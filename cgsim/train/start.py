@@ -103,11 +103,13 @@ def _shown(value: Any) -> str:
 
 def joint_vocabulary(start: Vocabulary, found: Vocabulary) -> Vocabulary:
     """The types of a trained model in their order, and those that only the new systems have after them."""
-    atoms, bonds = (
-        (*known, *(name for name in new if name not in known))
-        for known, new in ((start.atom_types, found.atom_types), (start.bond_types, found.bond_types))
+    pairs = (
+        (start.atom_types, found.atom_types),
+        (start.bond_types, found.bond_types),
+        (start.surroundings, found.surroundings),
     )
-    return Vocabulary(atoms, bonds, start.mean_mass)
+    atoms, bonds, around = ((*known, *(name for name in new if name not in known)) for known, new in pairs)
+    return Vocabulary(atoms, bonds, start.mean_mass, around if start.surroundings else ())
 
 
 @torch.no_grad()

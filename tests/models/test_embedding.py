@@ -7,7 +7,7 @@ from systems import TFSI, bead_spring, electrolyte, glyme, join, molecule, rando
 
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings, partition
-from cgsim.models.embedding import AtomGraph, EmbeddingSettings, Vocabulary, atom_types
+from cgsim.models.embedding import AtomGraph, EmbeddingSettings, Vocabulary, atom_types, surroundings
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.model import ModelSettings
 
@@ -58,6 +58,25 @@ def test_vocabulary_does_not_depend_on_the_order_of_systems_and_bonds():
     assert a.mean_mass == pytest.approx(b.mean_mass, rel=1e-12)
 
 
+def test_surroundings_tell_groups_apart_that_atom_types_do_not():
+    ether, acetal = molecule(glyme(3)), molecule("COCOC")
+    assert Vocabulary.of([ether]).atom_types == Vocabulary.of([acetal]).atom_types
+    assert surroundings(molecule("C=O")) == ["C3 (H1 H1 O1)", "O1 (C3)", "H1 (C3)", "H1 (C3)"]
+    assert surroundings(molecule("[Li+]")) == ["Li0 ()"]
+    assert Vocabulary.of([ether]).unfamiliar(join([ether, acetal, acetal])) == {"C4 (H1 H1 O2 O2)": 2}
+    assert Vocabulary.of([ether, acetal]).unfamiliar(join([acetal, ether])) == {}
+    flipped = replace(acetal, bond_index=acetal.bond_index[::-1].copy())
+    assert surroundings(flipped) == surroundings(acetal)
+
+
+def test_commonest_unfamiliar_surroundings_come_first_and_models_that_kept_none_are_silent():
+    ether, ester = molecule(glyme(3)), molecule("CC(=O)OC")
+    known = replace(Vocabulary.of([ether, ester]), surroundings=Vocabulary.of([ether]).surroundings)
+    found = known.unfamiliar(join([ester, ester, ether]))
+    assert found == {"C4 (C3 H1 H1 H1)": 2, "C3 (C4 O1 O2)": 2, "O1 (C3)": 2, "O2 (C3 C4)": 2}
+    assert replace(known, surroundings=()).unfamiliar(ester) == {}
+
+
 def test_unknown_atom_types_are_refused_by_name():
     vocabulary = Vocabulary.of([molecule(glyme(4))])
     atoms = join([molecule(glyme(4)), molecule(TFSI)])
@@ -65,7 +84,7 @@ def test_unknown_atom_types_are_refused_by_name():
         AtomGraph.of(atoms, partition(atoms, MAPPING), vocabulary, "salt.h5")
     assert str(error.value) == (
         "salt.h5: atom type 'F1' (element and number of bonds) is unknown to the model; did you mean 'H1'?; "
-        "train on systems that contain F1, N2, O1, S4"
+        "train on systems that contain F1, N2, O1, S4, from the beginning or from this model on (start_from)"
     )
 
 

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import run_here
-from systems import bead_spring, electrolyte_store, rouse_store, trained_model
+from systems import OPEN, bead_spring, electrolyte_store, rouse_motion, rouse_store, trained_model, trajectory_of
 
 from cgsim.checkpoint import pretrained_models, save_model
 from cgsim.mapping import MappingSettings
@@ -12,7 +13,7 @@ from cgsim.models.model import ModelSettings
 from cgsim.models.network import NetworkSettings
 from cgsim.production import run
 from cgsim.simulate.stability import TrainingRange
-from cgsim.trajectory.store import TrajectoryStore
+from cgsim.trajectory.store import TrajectoryStore, write_store
 
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 
@@ -39,6 +40,22 @@ def test_simulation_prints_what_became_of_each_rollout(monkeypatch, capsys):
     assert lines[:2] == [f"out-{name}.h5: 1 tau in 6 frames, healthy" for name in ("a", "b")]
     assert lines[2].endswith(" tau/day for each of 2 rollouts side by side")
     assert printed.err == ""
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_start_with_groups_that_were_not_learned_from_is_simulated_with_a_warning(monkeypatch, capsys):
+    blocks = replace(bead_spring(4), particle_type=np.array([0, 0, 1, 1]), names=("1", "1", "2", "2"))
+    write_store("blocks.h5", trajectory_of(blocks, rouse_motion(4, 20, spring=3.0, interval=0.1), OPEN, 0.1))
+    assert run_here(monkeypatch, "simulate", "model", "a.h5", "blocks.h5", "--time", "1 tau", "-o", "out.h5") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    found = {"1 (1)": 1, "1 (1 2)": 1, "2 (1 2)": 1, "2 (2)": 1}
+    shown = ", ".join(f"{name}: {count}" for name, count in found.items())
+    assert line.startswith(
+        f"warning: blocks.h5: 4 of 4 atoms are bonded in ways that 'random' has not learned from ({shown});"
+    )
+    rollouts = [TrajectoryStore(f"out-{name}.h5").documents["rollout"] for name in ("a", "blocks")]
+    assert [document["unfamiliar"] for document in rollouts] == [{}, found]
 
 
 @pytest.mark.usefixtures("folder")

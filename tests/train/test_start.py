@@ -116,6 +116,8 @@ def test_atom_types_that_are_new_get_rows_of_their_own(trained, stores, tmp_path
     run = fit(load(tmp_path, given, "training.learning_rate=1e-30").plan(), tmp_path / "run", resume=False)
     known = load_model(trained / "model", CPU)
     assert run.card.atom_types == (*known.card.atom_types, "0new")
+    learned = Vocabulary.of([system, other]).surroundings
+    assert set(run.card.surroundings) == set(learned) > set(known.card.surroundings) > set()
     before, after = (m.model.embedding.atom_embedding.weight for m in (known, run))
     torch.testing.assert_close(after, torch.cat([before, before.mean(dim=0, keepdim=True)]))  # no element to go by
 
