@@ -62,6 +62,7 @@ def test_the_demo_outside_the_repository_says_where_it_must_run(tmp_path, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*bonded in ways:UserWarning")  # the demo learns from few chains
 def test_the_chain_demo_compares_every_unseen_chain_with_its_md(tmp_path, monkeypatch):
     monkeypatch.setattr(chains, "SIMULATED", "5000 tau")
     settings = ["training.steps=4", "training.batch_size=4", 'data.train=["data/chains-100/train/repeated-00*.h5"]']

@@ -102,6 +102,7 @@ def test_model_that_knows_what_is_to_be_left_out_is_refused_before_any_work(fold
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*bonded in ways:UserWarning")  # what was left out is
 def test_every_system_is_judged_by_a_model_that_has_not_learned_from_it(folder, tmp_path):
     small = "{kind: equivariant, latent: 8, n_steps: 1, n_vectors: 2, n_radial: 4}"
     overrides = (
