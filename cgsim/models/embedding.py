@@ -1,6 +1,7 @@
 """The embedding GNN: the chemistry of each bead from the molecular graph alone, once per system (Fu et al. 2023)."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,14 +55,22 @@ def _bond_types(atoms: System, types: list[str]) -> list[str]:
     return ["-".join(sorted((types[i], types[j]))) for i, j in atoms.bond_index.T]
 
 
-def surroundings(atoms: System) -> list[str]:
-    """Type of each atom and those of the atoms bonded to it: ``"O2 (C4 C4)"`` is an ether's oxygen."""
-    types = atom_types(atoms)
+def surroundings(types: list[str], bonds: Iterable[tuple[int, int]]) -> list[str]:
+    """Type of each atom with those of the atoms bonded to it: ``"O2 (C4 C4)"`` is an ether's oxygen.
+
+    Args:
+        types: [atoms], as :func:`atom_types` has them.
+        bonds: pairs of atoms, each bond once.
+    """
     around: list[list[str]] = [[] for _ in types]
-    for i, j in atoms.bond_index.T.tolist():
+    for i, j in bonds:
         around[i].append(types[j])
         around[j].append(types[i])
     return [f"{name} ({' '.join(sorted(others))})" for name, others in zip(types, around, strict=True)]
+
+
+def _surroundings_of(atoms: System) -> list[str]:
+    return surroundings(atom_types(atoms), zip(*atoms.bond_index.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -89,14 +98,16 @@ class Vocabulary:
             types = atom_types(system)
             atoms.update(types)
             bonds.update(_bond_types(system, types))
-            around.update(surroundings(system))
+            around.update(_surroundings_of(system))
         mean_mass = float(np.concatenate([s.masses for s in systems]).mean())
         return cls(tuple(sorted(atoms)), tuple(sorted(bonds)), mean_mass, tuple(sorted(around)))
 
     def unfamiliar(self, atoms: System) -> dict[str, int]:
         """Surroundings that were not learned from and how many atoms have them, the commonest first."""
-        found = Counter(surroundings(atoms)) if self.surroundings else Counter()
-        return {name: count for name, count in found.most_common() if name not in set(self.surroundings)}
+        if not self.surroundings:
+            return {}
+        known = set(self.surroundings)
+        return {name: n for name, n in Counter(_surroundings_of(atoms)).most_common() if name not in known}
 
 
 @dataclass(frozen=True)

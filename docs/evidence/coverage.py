@@ -13,21 +13,14 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from rdkit import Chem, rdBase
+from rdkit import rdBase
 
 from cgsim.beads import open_beads
 from cgsim.checkpoint import find_model, load_model
 from cgsim.errors import InputError
-from cgsim.models.embedding import Vocabulary
+from cgsim.models.embedding import Vocabulary, surroundings
 from cgsim.reference.electrolyte.atom_types import gaff_types
 from cgsim.reference.electrolyte.repeat_unit import oligomer, parse_unit
-
-
-def surroundings(unit: Chem.Mol, atoms: list[int]) -> set[str]:
-    """Atom types with those of their neighbours, as :func:`cgsim.models.embedding.surroundings` has them."""
-    names = [f"{atom.GetSymbol()}{atom.GetDegree()}" for atom in unit.GetAtoms()]
-    around = [sorted(names[other.GetIdx()] for other in unit.GetAtomWithIdx(k).GetNeighbors()) for k in atoms]
-    return {f"{names[k]} ({' '.join(others)})" for k, others in zip(atoms, around, strict=True)}
 
 
 def main() -> None:
@@ -53,8 +46,11 @@ def main() -> None:
             except InputError:  # charged groups
                 missing["a unit without charges"] += 1
                 continue
-            found = surroundings(chain.mol, [k for k, unit in enumerate(chain.unit_index) if unit == 1])
-            unknown = sorted({name.split(" ")[0] for name in found} - types)
+            names = [f"{atom.GetSymbol()}{atom.GetDegree()}" for atom in chain.mol.GetAtoms()]
+            bonds = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in chain.mol.GetBonds()]
+            middle = chain.unit_index == 1
+            found = {name for name, inside in zip(surroundings(names, bonds), middle, strict=True) if inside}
+            unknown = sorted({name for name, inside in zip(names, middle, strict=True) if inside} - types)
             n_types, n_groups = n_types + (not unknown), n_groups + (found <= groups)
             missing[" ".join(unknown)] += 1
             try:

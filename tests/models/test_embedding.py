@@ -61,12 +61,15 @@ def test_vocabulary_does_not_depend_on_the_order_of_systems_and_bonds():
 def test_surroundings_tell_groups_apart_that_atom_types_do_not():
     ether, acetal = molecule(glyme(3)), molecule("COCOC")
     assert Vocabulary.of([ether]).atom_types == Vocabulary.of([acetal]).atom_types
-    assert surroundings(molecule("C=O")) == ["C3 (H1 H1 O1)", "O1 (C3)", "H1 (C3)", "H1 (C3)"]
-    assert surroundings(molecule("[Li+]")) == ["Li0 ()"]
+    assert surroundings(["C3", "O1", "H1", "H1"], [(1, 0), (0, 2), (3, 0)]) == [
+        "C3 (H1 H1 O1)", "O1 (C3)", "H1 (C3)", "H1 (C3)",
+    ]  # fmt: skip
+    assert Vocabulary.of([molecule("C=O")]).surroundings == ("C3 (H1 H1 O1)", "H1 (C3)", "O1 (C3)")
+    assert Vocabulary.of([molecule("C=O"), molecule("[Li+]")]).surroundings[-2:] == ("Li0 ()", "O1 (C3)")
     assert Vocabulary.of([ether]).unfamiliar(join([ether, acetal, acetal])) == {"C4 (H1 H1 O2 O2)": 2}
     assert Vocabulary.of([ether, acetal]).unfamiliar(join([acetal, ether])) == {}
     flipped = replace(acetal, bond_index=acetal.bond_index[::-1].copy())
-    assert surroundings(flipped) == surroundings(acetal)
+    assert Vocabulary.of([flipped]).surroundings == Vocabulary.of([acetal]).surroundings
 
 
 def test_commonest_unfamiliar_surroundings_come_first_and_models_that_kept_none_are_silent():
