@@ -24,9 +24,9 @@ def no_antechamber(monkeypatch):
 
 @pytest.fixture
 def has_antechamber():
-    # AmberTools is on conda only, so a machine whose packages come from PyPI cannot have it.
+    # AmberTools is on conda only; acpype brings it from PyPI, but under the GPL and in need of a library of the system.
     if antechamber.find_antechamber() is None:
-        pytest.skip("antechamber makes AM1-BCC charges and is not on PyPI: conda install ambertools")
+        pytest.skip(f"antechamber makes AM1-BCC charges: {antechamber.INSTALL}")
 
 
 def _by_element(topology):
@@ -61,6 +61,14 @@ def test_every_unit_of_the_table_makes_a_neutral_chain_with_neutral_units(smiles
     assert abs(chain.charge) < 1e-9  # sums of numbers with six decimals
     per_unit = np.bincount(chain.unit_index, weights=chain.charges)
     np.testing.assert_allclose(per_unit[1:-1], 0.0, atol=1e-9)
+
+
+def test_charges_of_hydrogens_stand_at_atoms_that_have_some():
+    """Atoms of a table and of the SMILES beside it are in one order."""
+    for entry in charge_table().values():
+        trimer = oligomer(parse_unit(entry.smiles), 3)
+        has_hydrogens = np.bincount(trimer.heavy, minlength=trimer.n_heavy) > 1  # each counts itself
+        np.testing.assert_array_equal(np.array(entry.hydrogen) != 0.0, has_hydrogens, err_msg=entry.name)
 
 
 def test_conformations_and_the_middle_unit_agree_with_the_method():
