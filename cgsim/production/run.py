@@ -93,8 +93,10 @@ def simulate(
     Raises:
         InputError: before any work, if a start does not suit the model, an output exists, or there is (not) something
             to resume.
-        UserWarning: if atoms are bonded in ways that the model has not learned from.
         KeyboardInterrupt: after saving everything drawn so far.
+
+    Warns:
+        UserWarning: if atoms are bonded in ways that the model has not learned from.
     """
     plan, run, generator = _prepare(model, starts, output, settings, resume=resume)
     run = _advance(plan, run, generator, report)
