@@ -3,8 +3,7 @@
     python docs/evidence/coverage.py electrolyte/seed-0 labels.csv --column mol_smiles
 
 The list is a CSV file with SMILES of repeat units, their ends marked by `*`, or by gold and copper as in that of HTP-MD
-(6,025 polymers, github.com/TRI-AMDD/htp_md). What is looked at is the middle one of three units. With ``--learned`` and
-stores a model that learns from them as well. Half a minute.
+(6,025 polymers, github.com/TRI-AMDD/htp_md). What is looked at is the middle one of three units. Half a minute.
 """
 
 import argparse
@@ -15,10 +14,9 @@ from pathlib import Path
 import torch
 from rdkit import rdBase
 
-from cgsim.beads import open_beads
 from cgsim.checkpoint import find_model, load_model
 from cgsim.errors import InputError
-from cgsim.models.embedding import Vocabulary, surroundings
+from cgsim.models.embedding import surroundings
 from cgsim.reference.electrolyte.atom_types import gaff_types
 from cgsim.reference.electrolyte.repeat_unit import oligomer, parse_unit
 
@@ -29,12 +27,9 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("polymers", type=Path)
     parser.add_argument("--column", default="smiles")
-    parser.add_argument("--learned", nargs="*", type=Path, default=[])
     given = parser.parse_args()
     card = load_model(find_model(given.model), torch.device("cpu")).card
-    more = Vocabulary.of([open_beads(path, card.mapping).atoms for path in given.learned]) if given.learned else None
-    groups = {*card.surroundings, *(more.surroundings if more else ())}
-    types = {*card.atom_types, *(more.atom_types if more else ())}
+    groups, types = set(card.surroundings), set(card.atom_types)
     missing: Counter[str] = Counter()
     n = n_types = n_groups = n_gaff = 0
     with given.polymers.open() as file, rdBase.BlockLogs():
