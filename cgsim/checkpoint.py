@@ -161,6 +161,12 @@ def pretrained_models(task: str = "") -> list[Path]:
     return [folder for folder in sorted(PRETRAINED.glob(f"{task}*")) if member_folders(folder)]
 
 
+def pretrained_cards() -> dict[str, ModelCard]:
+    """Card of each model that ships, under the name that :func:`find_model` takes; of an ensemble the first one."""
+    cards = {folder.name: member_folders(folder)[0] / CARD for folder in pretrained_models()}
+    return {name: _parse_card(path.read_bytes(), path) for name, path in cards.items()}
+
+
 def member_folders(folder: Path) -> list[Path]:
     """Folders of the models in a folder: itself, that of a training run, or the members of an ensemble; empty if none.
 
@@ -210,21 +216,26 @@ def load_model(path: Path, device: torch.device) -> TrainedModel:
     return replace(first, others=tuple(others))
 
 
+def _parse_card(content: bytes, path: Path) -> ModelCard:
+    try:
+        card = ModelCard.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: not a model card: {where or 'file'}: {first['msg']}") from None
+    if card.format_version > FORMAT_VERSION:
+        raise InputError(f"{path}: format {card.format_version}, this program reads up to {FORMAT_VERSION}")
+    return card
+
+
 def _load_one(path: Path, device: torch.device) -> TrainedModel:
     folder = path if path.is_dir() else path.parent
     card_path, weights_path = folder / CARD, folder / WEIGHTS
     for file in (path, card_path, weights_path):
         if not file.exists():
             raise InputError(f"{file}: no such file; expected the folder of a model made by 'cgsim train'")
-    try:
-        content = card_path.read_bytes()
-        card = ModelCard.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{card_path}: not a model card: {where or 'file'}: {first['msg']}") from None
-    if card.format_version > FORMAT_VERSION:
-        raise InputError(f"{card_path}: format {card.format_version}, this program reads up to {FORMAT_VERSION}")
+    content = card_path.read_bytes()
+    card = _parse_card(content, card_path)
     model = CoarseGrainedModel(card.model, card.scales, card.vocabulary)
     try:
         with safe_open(weights_path, "pt") as file:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rdkit.Chem import GetPeriodicTable
 from torch import nn
 
-from cgsim.errors import InputError, nearest
+from cgsim.errors import InputError
 from cgsim.mapping import Mapping
 from cgsim.models.interface import GraphFeatures
 from cgsim.models.message_passing import MessagePassingBody, mlp, sum_to_receivers
@@ -142,9 +142,9 @@ class AtomGraph:
         unknown = sorted(set(types) - set(row))
         if unknown:
             raise InputError(
-                f"{source}: atom type {unknown[0]!r} (element and number of bonds) is unknown to the model"
-                f"{nearest(unknown[0], list(vocabulary.atom_types))}; train on systems that contain "
-                f"{', '.join(unknown)}, from the beginning or from this model on (start_from)"
+                f"{source}: atom type {unknown[0]!r} (element and number of bonds) is unknown to the model, which "
+                f"knows {', '.join(vocabulary.atom_types)}; train on systems that contain {', '.join(unknown)}, from "
+                "the beginning or from this model on (start_from)"
             )
         bond_row = {name: i + 1 for i, name in enumerate(vocabulary.bond_types)}
         return cls(

@@ -14,7 +14,7 @@ from cgsim.checkpoint import TrainedModel
 from cgsim.errors import InputError
 from cgsim.graph import BeadBatch
 from cgsim.models.execution import is_out_of_memory
-from cgsim.models.inputs import SystemInputs, make_batch
+from cgsim.models.inputs import make_batch
 from cgsim.models.interface import GuardedPropagator
 from cgsim.models.network import halve_edges_at_once, set_execution
 from cgsim.production.findings import count, judge
@@ -29,7 +29,7 @@ from cgsim.production.segments import (
     output_paths,
 )
 from cgsim.production.settings import ProductionSettings, Progress
-from cgsim.production.start import starting_frames, warn_of_unfamiliar
+from cgsim.production.start import starting_frames, system_inputs, warn_of_unfamiliar
 from cgsim.production.stores import write_rollout
 from cgsim.simulate.bead_sizes import BeadSizes
 from cgsim.simulate.ensemble import EnsemblePropagator
@@ -113,17 +113,7 @@ def _prepare(
     which = [k for k in range(len(starts)) for _ in range(settings.replicas)]
     opened = [open_beads(path, card.mapping) for path in starts]
     frames = [starting_frames(beads, card, settings.begin) for beads in opened]
-    systems = [
-        SystemInputs.of(
-            beads.atoms,
-            beads.mapping,
-            history.cell[-1],
-            card.vocabulary,
-            card.scales.class_names,
-            str(beads.store.path),
-        )
-        for beads, history in zip(opened, frames, strict=True)
-    ]
+    systems = [system_inputs(beads, history.cell[-1], card) for beads, history in zip(opened, frames, strict=True)]
     for beads in opened:
         warn_of_unfamiliar(beads, card)
     batches = []

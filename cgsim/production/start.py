@@ -1,15 +1,18 @@
-"""Where a rollout starts: the frames of a store that give the model its history, and whether it knows such atoms."""
+"""Where a rollout starts: frames of a store that give the model its history, atoms in the terms that it knows."""
 
 import warnings
 
 import numpy as np
 
 from cgsim.beads import BeadStore
-from cgsim.checkpoint import ModelCard
+from cgsim.checkpoint import ModelCard, pretrained_cards
 from cgsim.errors import InputError
+from cgsim.models.embedding import atom_types
+from cgsim.models.inputs import SystemInputs
 from cgsim.train.source import lag_stride
 from cgsim.trajectory import Trajectory
 from cgsim.trajectory.windows import window_frames
+from cgsim.typing import Array, Float64
 from cgsim.units import format_time
 
 MOST_SHOWN = 4
@@ -52,17 +55,50 @@ def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajecto
     return beads.read(slice(present - offsets[-1] * stride, present + 1, stride))
 
 
+def system_inputs(beads: BeadStore, cell: Float64[Array, "3 3"], card: ModelCard) -> SystemInputs:
+    """Translate the system of a store for a model.
+
+    Args:
+        beads: the store to start from.
+        cell: box vectors of the frame to start from.
+        card: of the model.
+
+    Raises:
+        InputError: if the model does not know its atoms or species; the message names the models that ship and do.
+    """
+    classes = card.scales.class_names
+    try:
+        return SystemInputs.of(beads.atoms, beads.mapping, cell, card.vocabulary, classes, str(beads.store.path))
+    except InputError as error:
+        others = ", ".join(_cards_that_know(beads))
+        raise InputError(f"{error}; known to what ships as: {others}" if others else str(error)) from None
+
+
+def _cards_that_know(beads: BeadStore) -> dict[str, ModelCard]:
+    """Cards of the models that ship and know the units, boundaries, species and atom types of a store."""
+    return {
+        name: card
+        for name, card in pretrained_cards().items()
+        if beads.atoms.units is card.units
+        and not (beads.store.is_periodic and card.model.needs_open_boundaries)
+        and set(beads.mapping.class_names) <= set(card.scales.class_names)
+        and set(atom_types(beads.atoms)) <= set(card.atom_types)
+    }
+
+
 def warn_of_unfamiliar(beads: BeadStore, card: ModelCard) -> None:
-    """Warn of groups of atoms that a model has not learned from; it draws them all the same."""
+    """Warn of groups of atoms that a model has not learned from, and name what ships and has; it draws them anyway."""
     found = card.vocabulary.unfamiliar(beads.atoms)
     if not found:
         return
     most = ", ".join(f"{name}: {count}" for name, count in list(found.items())[:MOST_SHOWN])
-    others = f", and {len(found) - MOST_SHOWN} more ways" if len(found) > MOST_SHOWN else ""
+    more = f", and {len(found) - MOST_SHOWN} more ways" if len(found) > MOST_SHOWN else ""
+    others = [name for name, other in _cards_that_know(beads).items() if not other.vocabulary.unfamiliar(beads.atoms)]
+    way_out = f"; of what ships, {', '.join(others)} has" if others else ""
     warnings.warn(
         f"{beads.store.path}: {sum(found.values())} of {beads.atoms.n_particles} atoms are bonded in ways that "
-        f"{card.name!r} has not learned from ({most}{others}); what it says of them is a guess. Training that goes on "
-        "with MD of such groups (start_from) is the remedy",
+        f"{card.name!r} has not learned from ({most}{more}); what it says of them is a guess. Training that goes on "
+        f"with MD of such groups (start_from) is the remedy{way_out}",
         UserWarning,
         stacklevel=2,
     )

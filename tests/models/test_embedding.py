@@ -86,8 +86,9 @@ def test_unknown_atom_types_are_refused_by_name():
     with pytest.raises(InputError) as error:
         AtomGraph.of(atoms, partition(atoms, MAPPING), vocabulary, "salt.h5")
     assert str(error.value) == (
-        "salt.h5: atom type 'F1' (element and number of bonds) is unknown to the model; did you mean 'H1'?; "
-        "train on systems that contain F1, N2, O1, S4, from the beginning or from this model on (start_from)"
+        "salt.h5: atom type 'F1' (element and number of bonds) is unknown to the model, which knows "
+        "C4, H1, O2; train on systems that contain F1, N2, O1, S4, from the beginning or from this model on "
+        "(start_from)"
     )
 
 
