@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch.nn import functional as F
 
 from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.geometry.neighbors import NeighborSearch
@@ -24,6 +25,7 @@ class BeadBatch:
         bond_index: [2, bonds], each bond once.
         cell: [graphs, 3, 3], rows are lattice vectors; zeros for open boundaries.
         embedding: [beads, features], the chemistry of each bead.
+        bond_embedding: [2, bonds, features], the chemistry of each bond as its first and as its second bead sees it.
     """
 
     sizes: tuple[int, ...]
@@ -32,6 +34,7 @@ class BeadBatch:
     bond_index: Int[Tensor, "2 bonds"]
     cell: Float[Tensor, "graphs 3 3"]
     embedding: Float[Tensor, "beads features"]
+    bond_embedding: Float[Tensor, "2 bonds bond_features"]
 
     @cached_property
     def graph_index(self) -> Int[Tensor, " beads"]:
@@ -51,11 +54,22 @@ class BeadBatch:
         return self.masses.new_zeros(len(self.sizes)).index_add(0, self.graph_index, self.masses)
 
     @cached_property
+    def _directed(self) -> tuple[Int[Tensor, " directed"], Int[Tensor, " directed"]]:
+        """Keys of all bonds in both directions, ascending, and where each stands in the flat :attr:`bond_embedding`."""
+        receiver, sender = torch.cat([self.bond_index, self.bond_index.flip(0)], dim=1)
+        keys, order = (receiver * len(self.masses) + sender).sort()
+        return keys, order
+
+    @property
     def bond_keys(self) -> Int[Tensor, " directed"]:
         """Receiver times number of beads plus sender of every bond in both directions, ascending."""
-        receiver, sender = torch.cat([self.bond_index, self.bond_index.flip(0)], dim=1)
-        keys: Tensor = (receiver * len(self.masses) + sender).sort().values
-        return keys
+        return self._directed[0]
+
+    @cached_property
+    def bond_features(self) -> Float[Tensor, "rows features"]:
+        """What edges say of bonds: 1 and the embedding of each of :attr:`bond_keys`, and zeros for no bond."""
+        embedded = self.bond_embedding.flatten(0, 1)[self._directed[1]]
+        return F.pad(F.pad(embedded, (1, 0), value=1.0), (0, 0, 0, 1))
 
     @cached_property
     def is_ion(self) -> Bool[Tensor, " beads"]:
@@ -94,13 +108,15 @@ class BeadBatch:
         place = torch.full_like(self.graph_index, -1)
         place[beads] = torch.arange(len(beads), device=beads.device)
         bonds = place[self.bond_index]
+        kept = (bonds >= 0).all(dim=0)
         return BeadBatch(
             sizes=tuple(self.sizes[g] for g in graphs),
             bead_class=self.bead_class[beads],
             masses=self.masses[beads],
-            bond_index=bonds[:, (bonds >= 0).all(dim=0)],
+            bond_index=bonds[:, kept],
             cell=self.cell[graphs],
             embedding=self.embedding[beads],
+            bond_embedding=self.bond_embedding[:, kept],
         )
 
     def copies(self, n: int) -> "BeadBatch":
@@ -113,6 +129,7 @@ class BeadBatch:
             bond_index=(self.bond_index[:, None] + starts[:, None]).flatten(1),
             cell=self.cell.repeat(n, 1, 1),
             embedding=self.embedding.repeat(n, 1),
+            bond_embedding=self.bond_embedding.repeat(1, n, 1),
         )
 
     def beads_of(self, graph: int) -> Int[Tensor, " chosen"]:
@@ -151,12 +168,20 @@ class Graph:
     Attributes:
         edge_index: [2, edges]; row 0 sends, row 1 receives and is ascending.
         shifts: [edges, 3], length.
-        is_bond: [edges], whether the edge is a bead bond (its nearest image only).
+        bond_row: [edges], which row of :attr:`BeadBatch.bond_features` an edge has; the last if it is no bead bond or
+            not its nearest image.
+        n_bonds: directed bonds of the batch.
     """
 
     edge_index: Int[Tensor, "2 edges"]
     shifts: Float[Tensor, "edges 3"]
-    is_bond: Bool[Tensor, " edges"]
+    bond_row: Int[Tensor, " edges"]
+    n_bonds: int
+
+    @property
+    def is_bond(self) -> Bool[Tensor, " edges"]:
+        """Whether the edge is a bead bond (its nearest image only)."""
+        return self.bond_row < self.n_bonds
 
     def edge_vectors(self, positions: Float[Tensor, "beads 3"]) -> Float[Tensor, "edges 3"]:
         """Vectors from receiver to sender, differentiable with respect to positions."""
@@ -185,10 +210,11 @@ def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoffs: 
         pairs, n = search.pairs(positions), len(positions)
         bond_keys = batch.bond_keys
         edge_index = torch.stack([pairs.sender, pairs.receiver])
-        if len(bond_keys) == 0:
-            return Graph(edge_index, pairs.shifts, torch.zeros_like(pairs.sender, dtype=torch.bool))
+        n_bonds = len(bond_keys)
+        if n_bonds == 0:
+            return Graph(edge_index, pairs.shifts, torch.zeros_like(pairs.sender), 0)
         pair_keys = pairs.receiver * n + pairs.sender
-        where = torch.searchsorted(bond_keys, pair_keys).clamp(max=len(bond_keys) - 1)
+        where = torch.searchsorted(bond_keys, pair_keys).clamp(max=n_bonds - 1)
         is_bond = bond_keys[where] == pair_keys
         if not search.has_nearest_images_only:
             nearest = _bond_vectors(positions, batch, bond_keys)
@@ -197,15 +223,17 @@ def build_graph(positions: Float[Tensor, "beads 3"], batch: BeadBatch, cutoffs: 
             is_bond &= apart < 1e-3 * (1.0 + vectors.abs().amax(dim=-1))
         found = torch.zeros_like(bond_keys, dtype=torch.bool)
         found[where[is_bond]] = True
-        long = bond_keys[~found]
-        if len(long) == 0:
-            return Graph(edge_index, pairs.shifts, is_bond)
+        bond_row = torch.where(is_bond, where, n_bonds)
+        missing = torch.nonzero(~found).ravel()
+        if len(missing) == 0:
+            return Graph(edge_index, pairs.shifts, bond_row, n_bonds)
+        long = bond_keys[missing]
         sender, receiver = long % n, long // n
         edge_index = torch.cat([edge_index, torch.stack([sender, receiver])], dim=1)
         long_shifts = _bond_vectors(positions, batch, long) - positions[sender] + positions[receiver]
         order = edge_index[1].argsort(stable=True)
-        is_bond = torch.cat([is_bond, torch.ones_like(sender, dtype=torch.bool)])
-        return Graph(edge_index[:, order], torch.cat([pairs.shifts, long_shifts])[order], is_bond[order])
+        shifts, bond_row = torch.cat([pairs.shifts, long_shifts]), torch.cat([bond_row, missing])
+        return Graph(edge_index[:, order], shifts[order], bond_row[order], n_bonds)
 
 
 def _bond_vectors(positions: Tensor, batch: BeadBatch, keys: Tensor) -> Tensor:

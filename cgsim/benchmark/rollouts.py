@@ -153,6 +153,7 @@ def bare_batch(beads: BeadStore, class_names: tuple[str, ...], cell: torch.Tenso
         bond_index=torch.cat([bonds + k * n for k in range(replicas)], dim=1),
         cell=cell.float().expand(replicas, 3, 3).contiguous(),
         embedding=torch.zeros(n * replicas, 1),
+        bond_embedding=torch.zeros(2, bonds.shape[1] * replicas, 0),
     )
 
 

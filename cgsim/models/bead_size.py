@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from cgsim.graph import BeadBatch, build_graph
 from cgsim.models.dynamics import SOFTPLUS_ONE
+from cgsim.models.embedding import EmbeddingSettings
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
 from cgsim.models.network import FeatureSizes, NetworkSettings, make_body, zero_last_layer
@@ -53,7 +54,7 @@ class BeadSizeNetwork(torch.nn.Module):
 
     class_mean: Tensor
 
-    def __init__(self, settings: BeadSizeSettings, scales: Scales, cutoff: float, embedding_size: int) -> None:
+    def __init__(self, settings: BeadSizeSettings, scales: Scales, cutoff: float, embedding: EmbeddingSettings) -> None:
         super().__init__()
         if scales.squared_size is None:
             raise ValueError("a size head needs scales.squared_size")
@@ -63,7 +64,10 @@ class BeadSizeNetwork(torch.nn.Module):
         self.register_buffer("class_mean", torch.tensor(scales.squared_size))
         network = settings.network
         sizes = FeatureSizes(
-            node_scalars=embedding_size + self.n_classes + 1, node_vectors=0, edge_scalars=1, edge_vectors=1
+            node_scalars=embedding.size + self.n_classes + 1,
+            node_vectors=0,
+            edge_scalars=1 + embedding.bond_size,
+            edge_vectors=1,
         )
         radial_range = min(self.cutoff, scales.radial_range) / scales.length
         self.body = make_body(network, sizes, radial_range=radial_range, mean_degree=scales.mean_degree)
@@ -79,7 +83,7 @@ class BeadSizeNetwork(torch.nn.Module):
                 node_scalars=torch.cat([batch.embedding.detach(), one_hot, masses[:, None]], dim=-1),
                 node_vectors=positions.new_zeros(len(positions), 0, 3),
                 edge_index=graph.edge_index,
-                edge_scalars=graph.is_bond.to(positions.dtype)[:, None],
+                edge_scalars=batch.bond_features.detach()[graph.bond_row],
                 edge_vectors=graph.edge_vectors(positions)[:, None] / self.normalization.length,
             )
         )

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cgsim.graph import BeadBatch, Graph
+from cgsim.models.embedding import EmbeddingSettings
 from cgsim.models.equivariant import RadialBasis, safe_norm
 from cgsim.models.execution import Compiled
 from cgsim.models.gaussian import GaussianDisplacement
@@ -49,13 +50,18 @@ class DynamicsSettings(EdgeSettings):
 class DynamicsNetwork(nn.Module):
     """From history and chemistry to the Gaussian of the next displacement, in units of one reference scale."""
 
-    def __init__(self, settings: DynamicsSettings, scales: Scales, n_history: int, embedding_size: int) -> None:
+    def __init__(
+        self, settings: DynamicsSettings, scales: Scales, n_history: int, embedding: EmbeddingSettings
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.normalization = Normalization(scales)
         n_classes = len(scales.class_names)
         sizes = FeatureSizes(
-            node_scalars=embedding_size + n_classes + 1, node_vectors=n_history - 1, edge_scalars=1, edge_vectors=1
+            node_scalars=embedding.size + n_classes + 1,
+            node_vectors=n_history - 1,
+            edge_scalars=1 + embedding.bond_size,
+            edge_vectors=1,
         )
         radial_range = scales.radial_range / scales.length
         network = settings.network
@@ -89,7 +95,7 @@ class DynamicsNetwork(nn.Module):
                 node_scalars=torch.cat([batch.embedding, class_one_hot, masses[:, None]], dim=-1),
                 node_vectors=self.normalization.history(history, batch.bead_class),
                 edge_index=graph.edge_index,
-                edge_scalars=is_bond,
+                edge_scalars=batch.bond_features[graph.bond_row],
                 edge_vectors=vectors[:, None, :],
             )
         )

@@ -27,6 +27,10 @@ class EmbeddingSettings(BaseModel):
         n_steps: rounds of message passing.
         n_hidden: hidden layers of each MLP.
         size: width of a bead's embedding.
+        boundaries: tell bonds between atoms of two beads from bonds within one: the same atoms make beads of different
+            shape, as far apart as the bonds between them say. The published network cannot.
+        bond_size: width of the embedding of each bead bond, which the edges of bonded beads carry: which atoms of the
+            two beads are bonded. None in the published network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +40,8 @@ class EmbeddingSettings(BaseModel):
     n_steps: int = Field(default=7, ge=1)
     n_hidden: int = Field(default=2, ge=1)
     size: int = Field(default=128, ge=1)
+    boundaries: bool = Field(default=False, exclude_if=lambda value: not value)
+    bond_size: int = Field(default=0, ge=0, exclude_if=lambda value: not value)
 
 
 def atom_types(atoms: System) -> list[str]:
@@ -121,6 +127,7 @@ class AtomGraph:
         masses: [atoms], in units of the vocabulary's mean mass.
         bead_of_atom: [atoms].
         n_beads: number of beads.
+        bead_bonds: [2, bead bonds], each bond once, the first bead the smaller, ascending.
     """
 
     atom_type: Int[Tensor, " atoms"]
@@ -129,6 +136,7 @@ class AtomGraph:
     masses: Float[Tensor, " atoms"]
     bead_of_atom: Int[Tensor, " atoms"]
     n_beads: int
+    bead_bonds: Int[Tensor, "2 bead_bonds"]
 
     @classmethod
     def of(cls, atoms: System, mapping: Mapping, vocabulary: Vocabulary, source: str) -> "AtomGraph":
@@ -154,6 +162,7 @@ class AtomGraph:
             masses=torch.from_numpy(atoms.masses / vocabulary.mean_mass).float(),
             bead_of_atom=torch.from_numpy(mapping.bead_of_atom),
             n_beads=mapping.n_beads,
+            bead_bonds=torch.from_numpy(mapping.bond_index),
         )
 
     def to(self, device: torch.device) -> "AtomGraph":
@@ -165,6 +174,7 @@ class AtomGraph:
             self.masses.to(device),
             self.bead_of_atom.to(device),
             self.n_beads,
+            self.bead_bonds.to(device),
         )
 
     @staticmethod
@@ -179,7 +189,21 @@ class AtomGraph:
             torch.cat([g.masses for g in graphs]),
             torch.cat([g.bead_of_atom + int(s) for g, s in zip(graphs, bead_start, strict=False)]),
             int(bead_start[-1]),
+            torch.cat([g.bead_bonds + int(s) for g, s in zip(graphs, bead_start, strict=False)], dim=1),
         )
+
+
+@dataclass(frozen=True)
+class Chemistry:
+    """What the embedding GNN says of the beads of some systems.
+
+    Attributes:
+        beads: [beads, size].
+        bonds: [2, bead bonds, bond_size], of each bead bond as its first and as its second bead sees it.
+    """
+
+    beads: Float[Tensor, "beads size"]
+    bonds: Float[Tensor, "2 bonds bond_size"]
 
 
 class EmbeddingNetwork(nn.Module):
@@ -189,6 +213,7 @@ class EmbeddingNetwork(nn.Module):
         super().__init__()
         self.atom_embedding = nn.Embedding(len(vocabulary.atom_types), settings.type_size)
         self.bond_embedding = nn.Embedding(len(vocabulary.bond_types) + 1, settings.type_size, padding_idx=0)
+        self.boundary = nn.Parameter(torch.zeros(settings.type_size)) if settings.boundaries else None
         self.body = MessagePassingBody(
             node_scalars=settings.type_size + 1,
             node_vectors=0,
@@ -200,14 +225,22 @@ class EmbeddingNetwork(nn.Module):
             n_vectors=1,
         )
         self.readout = mlp(settings.latent, settings.size, latent=settings.latent, n_hidden=1, norm=True)
+        self.bond_size = settings.bond_size
+        if settings.bond_size:
+            self.bond_readout = mlp(
+                2 * settings.latent, settings.bond_size, latent=settings.latent, n_hidden=1, norm=True
+            )
 
-    def forward(self, graph: AtomGraph) -> Float[Tensor, "beads embedding"]:
-        """Embed every bead."""
+    def forward(self, graph: AtomGraph) -> Chemistry:
+        """Embed every bead and every bead bond."""
         types = self.atom_embedding(graph.atom_type)
         ends = torch.cat([graph.bond_index, graph.bond_index.flip(0)], dim=1)
         order = ends[1].argsort(stable=True)  # receivers ascend, so that large systems can be embedded in blocks
         ends, bond_types = ends[:, order], torch.cat([graph.bond_type, graph.bond_type])[order]
         edges = types[ends[0]] + types[ends[1]] + self.bond_embedding(bond_types)
+        if self.boundary is not None:
+            beads_of_ends = graph.bead_of_atom[ends]
+            edges = edges + (beads_of_ends[0] != beads_of_ends[1])[:, None] * self.boundary
         no_vectors = types.new_zeros(len(types), 0, 3)
         features = GraphFeatures(
             torch.cat([types, graph.masses[:, None]], dim=-1),
@@ -216,7 +249,25 @@ class EmbeddingNetwork(nn.Module):
             edges,
             edges.new_zeros(len(edges), 0, 3),
         )
-        atoms = self.readout(self.body(features).scalars)
+        latents = self.body(features).scalars
+        atoms = self.readout(latents)
         counts = torch.bincount(graph.bead_of_atom, minlength=graph.n_beads)
         beads: Tensor = sum_to_receivers(atoms, graph.bead_of_atom, graph.n_beads) / counts[:, None]
-        return beads
+        return Chemistry(beads, self._bonds(graph, latents))
+
+    def _bonds(self, graph: AtomGraph, latents: Tensor) -> Tensor:
+        """Sum over the atom bonds that make a bead bond of what both atoms say, the receiver's first."""
+        n_bonds = graph.bead_bonds.shape[1]
+        if not self.bond_size:
+            return latents.new_zeros(2, n_bonds, 0)
+        first, second = graph.bond_index
+        one, other = graph.bead_of_atom[graph.bond_index]
+        crosses, swapped = one != other, one > other
+        first, second = torch.where(swapped, second, first)[crosses], torch.where(swapped, first, second)[crosses]
+        keys = graph.bead_bonds[0] * graph.n_beads + graph.bead_bonds[1]
+        row = torch.searchsorted(keys, graph.bead_of_atom[first] * graph.n_beads + graph.bead_of_atom[second])
+        seen = [
+            sum_to_receivers(self.bond_readout(torch.cat([latents[a], latents[b]], dim=-1)), row, n_bonds)
+            for a, b in ((first, second), (second, first))
+        ]
+        return torch.stack(seen)

@@ -76,7 +76,9 @@ def make_batch(systems: list[SystemInputs], which: list[int], embedding: Embeddi
     device = embedding.atom_embedding.weight.device
     distinct = sorted(set(which))
     embedded = embedding(AtomGraph.concatenate([systems[i].atom_graph for i in distinct]).to(device))
-    pieces = dict(zip(distinct, embedded.split([systems[i].n_beads for i in distinct]), strict=True))
+    beads = dict(zip(distinct, embedded.beads.split([systems[i].n_beads for i in distinct]), strict=True))
+    n_bonds = [systems[i].bond_index.shape[1] for i in distinct]
+    bonds = dict(zip(distinct, embedded.bonds.split(n_bonds, dim=1), strict=True))
     chosen = [systems[i] for i in which]
     sizes = tuple(s.n_beads for s in chosen)
     starts = [sum(sizes[:k]) for k in range(len(sizes))]
@@ -86,5 +88,6 @@ def make_batch(systems: list[SystemInputs], which: list[int], embedding: Embeddi
         masses=torch.cat([s.masses for s in chosen]).to(device),
         bond_index=torch.cat([s.bond_index + start for s, start in zip(chosen, starts, strict=True)], dim=1).to(device),
         cell=torch.stack([s.cell for s in chosen]).to(device),
-        embedding=torch.cat([pieces[i] for i in which]),
+        embedding=torch.cat([beads[i] for i in which]),
+        bond_embedding=torch.cat([bonds[i] for i in which], dim=1),
     )

@@ -82,14 +82,16 @@ class CoarseGrainedModel(nn.Module):
         super().__init__()
         self.settings, self.scales, self.vocabulary = settings, scales, vocabulary
         used = scales if settings.normalize else scales.unscaled()
-        size = settings.embedding.size
+        chemistry = settings.embedding
         self.embedding = EmbeddingNetwork(settings.embedding, vocabulary)
-        self.dynamics = DynamicsNetwork(settings.dynamics, used, settings.n_history, size)
+        self.dynamics = DynamicsNetwork(settings.dynamics, used, settings.n_history, chemistry)
         self.refiner = (
-            ScoreNetwork(settings.refiner, settings.dynamics.network, used, settings.n_history, size)
+            ScoreNetwork(settings.refiner, settings.dynamics.network, used, settings.n_history, chemistry)
             if settings.refiner
             else None
         )
         self.bead_size = (
-            BeadSizeNetwork(settings.bead_size, used, settings.dynamics.cutoff, size) if settings.bead_size else None
+            BeadSizeNetwork(settings.bead_size, used, settings.dynamics.cutoff, chemistry)
+            if settings.bead_size
+            else None
         )

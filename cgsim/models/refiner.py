@@ -7,6 +7,7 @@ from pydantic import PositiveFloat, model_validator
 from torch import nn
 
 from cgsim.graph import BeadBatch
+from cgsim.models.embedding import EmbeddingSettings
 from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.interface import GraphFeatures, Latents
 from cgsim.models.message_passing import mlp
@@ -61,16 +62,21 @@ class ScoreNetwork(nn.Module):
     frequencies: Tensor
 
     def __init__(
-        self, settings: RefinerSettings, dynamics: NetworkSettings, scales: Scales, n_history: int, embedding_size: int
+        self,
+        settings: RefinerSettings,
+        dynamics: NetworkSettings,
+        scales: Scales,
+        n_history: int,
+        embedding: EmbeddingSettings,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.normalization = Normalization(scales)
         network = settings.network
         sizes = FeatureSizes(
-            node_scalars=dynamics.latent + embedding_size + 2 * N_FREQUENCIES + 1,
+            node_scalars=dynamics.latent + embedding.size + 2 * N_FREQUENCIES + 1,
             node_vectors=dynamics.n_vectors + n_history + (settings.prior == "gaussian"),
-            edge_scalars=1,
+            edge_scalars=1 + embedding.bond_size,
             edge_vectors=2,
         )
         radial_range = scales.radial_range / scales.length
@@ -132,7 +138,7 @@ class ScoreNetwork(nn.Module):
                 node_scalars=torch.cat([latents.scalars, batch.embedding, noise_features], dim=-1),
                 node_vectors=torch.cat([latents.vectors, moved, torch.stack(away, dim=1)], dim=1),
                 edge_index=graph.edge_index,
-                edge_scalars=graph.is_bond.to(positions.dtype)[:, None],
+                edge_scalars=batch.bond_features[graph.bond_row],
                 edge_vectors=edge_vectors / self.normalization.length,
             )
         )

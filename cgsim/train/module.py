@@ -1,5 +1,6 @@
 """The one LightningModule: losses, optimiser, schedule."""
 
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -157,7 +158,7 @@ class TrainingModule(L.LightningModule):
             displacement = torch.einsum("nxy,ny->nx", of_bead, displacement)
             sizes = sizes and SizeTarget(torch.einsum("nxy,ny->nx", of_bead, sizes.positions), sizes.squared_sizes)
             rotated = torch.einsum("gxy,gly->glx", rotation, batch.cell)
-            batch = type(batch)(batch.sizes, batch.bead_class, batch.masses, batch.bond_index, rotated, batch.embedding)
+            batch = replace(batch, cell=rotated)
         if noise.largest > 0:
             levels = log_spaced(n_graphs, noise.smallest, noise.largest, noise.n_levels, generator, self.device)
             kicks = torch.randn(history.shape, generator=generator, device=self.device)

@@ -5,7 +5,8 @@
 
 Prints for each choice of the sampler the mean over the systems, and after each +- its standard error from their
 scatter: mean squared displacement over 32, 128 and 256 ps relative to MD (geometric mean), of each class of beads and
-of the chains as wholes; mean and spread of bead bonds; for each pair of classes the mean absolute difference of g(r) up
+of the chains as wholes; mean and spread of bead bonds, and how far the mean length of each bond by itself is from its
+own in MD (root mean square, Å); for each pair of classes the mean absolute difference of g(r) up
 to 10 Å, and in brackets what it is between the halves of the MD; decimal logarithm of how long contacts of lithium last
 relative to MD; beads the guard had to move, a step; CPU time. Such MD is 0.5 to 1 ns long, so each system alone says
 little.
@@ -57,11 +58,15 @@ def motion(beads: Trajectory, lags: list[float]) -> Array:
     return np.array(rows)
 
 
-def bonds(beads: Trajectory) -> tuple[float, float]:
-    """Mean and spread of bead bonds."""
+def bonds(beads: Trajectory) -> Array:
+    """Lengths of bead bonds, [frames, bonds]."""
     i, j = beads.system.bond_index
-    lengths = np.linalg.norm(beads.unwrapped_positions[:, i] - beads.unwrapped_positions[:, j], axis=-1)
-    return float(lengths.mean()), float(lengths.std())
+    return np.linalg.norm(beads.unwrapped_positions[:, i] - beads.unwrapped_positions[:, j], axis=-1)
+
+
+def apart(lengths: Array, others: Array) -> float:
+    """Root mean square difference of the mean length of each bond."""
+    return float(np.sqrt(np.square(lengths.mean(axis=0) - others.mean(axis=0)).mean()))
 
 
 def structure(beads: Trajectory) -> dict[str, Array]:
@@ -100,13 +105,16 @@ def compare(
     seconds = time.process_time() - begun
     lags = [lag for lag in LAGS if lag >= model.card.model.lag_time]
     moved, lengths, rdfs, noise, names, kept = [], [], [], [], [], []
+    each = []
     for path, rollout in zip(stores, rollouts, strict=True):
         md, ours = open_beads(path, model.card.mapping).read(), rollout[round(LEFT_OUT * rollout.n_frames) :]
         names = [*md.system.type_names, "chains"]
         moved.append(motion(ours, lags) / motion(md, lags))
-        lengths.append(np.array(bonds(ours)) / bonds(md))
+        mine, theirs = bonds(ours), bonds(md)
+        lengths.append((mine.mean() / theirs.mean(), mine.std() / theirs.std()))
         kept.append(contacts(md, ours, max(contacts_every, model.card.model.lag_time)))
         half = md.n_frames // 2
+        each.append((apart(mine, theirs), apart(theirs[:half], theirs[half:])))
         reference, first, second, found = (structure(beads) for beads in (md, md[:half], md[half:], ours))
         rdfs.append({pair: abs(found[pair] - g).mean() for pair, g in reference.items()})
         noise.append({pair: abs(first[pair] - second[pair]).mean() for pair in reference})
@@ -117,7 +125,11 @@ def compare(
             for c, name in enumerate(names)
         ]
         print(f"  moved in {lag:.0f} ps: {', '.join(cells)}")
-    print(f"  bonds {mean_text(sizes[:, 0])}, spread {mean_text(sizes[:, 1])}")
+    single = np.array(each)
+    print(
+        f"  bonds {mean_text(sizes[:, 0])}, spread {mean_text(sizes[:, 1])}, "
+        f"each {mean_text(single[:, 0])} ({single[:, 1].mean():.3f})"
+    )
     pairs = {pair: mean_text(np.array([row[pair] for row in rdfs])) for pair in rdfs[0]}
     print("  g(r) " + ", ".join(f"{p} {text} ({np.mean([row[p] for row in noise]):.3f})" for p, text in pairs.items()))
     last = np.array(kept).T

@@ -27,6 +27,7 @@ def rolled_out(propagator, n_particles, n_steps, cell=OPEN, seed=0):
         bond_index=torch.zeros(2, 0, dtype=torch.int64),
         cell=torch.from_numpy(cell)[None].float(),
         embedding=torch.zeros(n_particles, 1),
+        bond_embedding=torch.zeros(2, 0, 0),
     )
     n_kept = propagator.history_offsets[-1] + 1
     start = RolloutState(torch.zeros(n_kept, n_particles, 3), torch.zeros(n_kept, n_particles, 3, dtype=torch.int32))

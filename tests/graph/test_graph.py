@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ def batch_of(sizes: tuple[int, ...], bonds: list[tuple[int, int]], cells: list[n
         bond_index=torch.tensor(bonds, dtype=torch.int64).reshape(-1, 2).T,
         cell=torch.from_numpy(np.stack(cells)),
         embedding=torch.arange(2.0 * n, dtype=torch.float64).view(n, 2),
+        bond_embedding=torch.arange(2.0 * len(bonds) * 3, dtype=torch.float64).view(2, len(bonds), 3),
     )
 
 
@@ -92,6 +94,22 @@ def test_edges_come_in_both_directions_with_ascending_receivers_and_one_labelled
     not_self = graph.edge_index[0] != graph.edge_index[1]
     assert (each_once[0] < each_once[1]).all()
     assert 2 * each_once.shape[1] == int(not_self.sum())
+
+
+@given(**SITUATIONS)
+@settings(max_examples=25, deadline=None)
+def test_edge_of_a_bond_says_what_its_receiver_sees_of_it_and_other_edges_nothing(name, seed, cutoff):
+    positions, batch = chain_in(name, seed)
+    mixed = torch.randperm(7, generator=torch.Generator().manual_seed(seed % 2**31))
+    swapped = batch.bond_index[:, mixed].flip(0)
+    batch = replace(batch, bond_index=swapped)
+    graph = build_graph(positions, batch, cutoff)
+    first = {(i, j): batch.bond_embedding[0, k] for k, (i, j) in enumerate(swapped.T.tolist())}
+    second = {(j, i): batch.bond_embedding[1, k] for k, (i, j) in enumerate(swapped.T.tolist())}
+    seen = first | second  # by receiver and sender
+    for sender, receiver, is_bond, row in zip(*graph.edge_index.tolist(), graph.is_bond, graph.bond_row, strict=True):
+        expected = torch.cat([torch.ones(1), seen[receiver, sender]]) if is_bond else torch.zeros(4)
+        assert torch.equal(batch.bond_features[row], expected.double())
 
 
 def test_bond_longer_than_the_cutoff_is_kept_and_labelled():
@@ -165,6 +183,17 @@ def test_selection_has_the_chosen_systems_in_the_chosen_order():
     for name in ("masses", "bead_class", "embedding"):
         torch.testing.assert_close(getattr(chosen, name), getattr(batch, name)[beads])
     torch.testing.assert_close(chosen.cell, torch.from_numpy(np.stack([TRICLINIC, CUBIC])))
+    assert torch.equal(chosen.bond_embedding, batch.bond_embedding[:, [0, 1, 3]])
+
+
+def test_copies_have_the_bonds_of_the_original_with_their_chemistry():
+    batch = batch_of((3, 2), [(0, 1), (2, 1), (3, 4)], [CUBIC, OPEN])
+    copies = batch.copies(2)
+    assert copies.sizes == (3, 2, 3, 2)
+    assert copies.bond_index.T.tolist() == [[0, 1], [2, 1], [3, 4], [5, 6], [7, 6], [8, 9]]
+    n = len(batch.bond_features) - 1  # without the row of what is no bond
+    assert torch.equal(copies.bond_features[:n], batch.bond_features[:n])
+    assert torch.equal(copies.bond_features[n:], batch.bond_features)
 
 
 def test_drift_is_removed_from_periodic_systems_and_left_in_open_ones():

@@ -6,10 +6,11 @@ import torch
 from systems import TFSI, bead_spring, electrolyte, glyme, join, molecule, random_model
 
 from cgsim.errors import InputError
-from cgsim.mapping import MappingSettings, partition
+from cgsim.mapping import Mapping, MappingSettings, partition
 from cgsim.models.embedding import AtomGraph, EmbeddingSettings, Vocabulary, atom_types, surroundings
 from cgsim.models.inputs import SystemInputs, make_batch
 from cgsim.models.model import ModelSettings
+from cgsim.trajectory import System
 
 MAPPING = MappingSettings()
 SETTINGS = ModelSettings(
@@ -116,7 +117,7 @@ def test_embedding_is_the_same_for_the_same_chemistry_and_differs_for_another():
     model = random_model(SETTINGS, [atoms], MAPPING)
     mapping = partition(atoms, MAPPING)
     with torch.no_grad():
-        beads = model.embedding(AtomGraph.of(atoms, mapping, model.vocabulary, "x"))
+        beads = model.embedding(AtomGraph.of(atoms, mapping, model.vocabulary, "x")).beads
     n = int((mapping.molecule_id == 0).sum())
     # float32 sums of a few dozen numbers of order 1 in another order: 1e-5.
     torch.testing.assert_close(beads[n : 2 * n], beads[:n], atol=1e-5, rtol=1e-5)
@@ -125,9 +126,64 @@ def test_embedding_is_the_same_for_the_same_chemistry_and_differs_for_another():
     assert (beads[0] - beads[n // 2]).abs().max() > 1e-3
 
 
+def three_heavy_atoms_a_bead(first: int, units: int = 14) -> tuple[System, Mapping]:
+    """CH3-O-(CH2-CH2-O)n-CH3 cut after so many heavy atoms and then every three; hydrogens go with their carbons."""
+    atoms = molecule(f"CO{'CCO' * units}C")
+    heavy = np.flatnonzero(atoms.atomic_numbers > 1)
+    bead = np.zeros(atoms.n_particles, dtype=np.int64)
+    bead[heavy] = (np.arange(len(heavy)) + 3 - first) // 3
+    for i, j in atoms.bond_index.T:
+        h, parent = (i, j) if atoms.atomic_numbers[i] == 1 else (j, i)
+        if atoms.atomic_numbers[h] == 1:
+            bead[h] = bead[parent]
+    n = int(bead.max()) + 1
+    return atoms, Mapping.from_parts(atoms, bead, ("ether",), np.zeros(n, dtype=np.int64))
+
+
+@pytest.mark.parametrize(("boundaries", "bond_size"), [(False, 0), (True, 0), (False, 3), (True, 3)])
+def test_where_a_chain_is_cut_is_seen_by_what_knows_bonds_between_beads_and_by_nothing_else(boundaries, bond_size):
+    chemistry = SETTINGS.embedding.model_copy(update={"boundaries": boundaries, "bond_size": bond_size})
+    settings = SETTINGS.model_copy(update={"embedding": chemistry})
+    made = {}
+    for name, first in {"C-O": 2, "C-C": 3}.items():
+        atoms, mapping = three_heavy_atoms_a_bead(first)
+        model = random_model(settings, [atoms], MAPPING)
+        with torch.no_grad():
+            found = model.embedding(AtomGraph.of(atoms, mapping, model.vocabulary, "x"))
+        assert found.bonds.shape == (2, mapping.n_beads - 1, bond_size)
+        made[name] = found.beads[7], found.bonds[:, 7]  # too far from the ends for four rounds of messages
+    # All beads have two carbons, four hydrogens and an oxygen, with the same neighbours.
+    assert torch.allclose(made["C-O"][0], made["C-C"][0], atol=1e-5) == (not boundaries)
+    if bond_size:
+        one, other = made["C-O"][1]
+        assert (one - other).abs().max() > 1e-3  # carbon and oxygen see their bond differently
+        one, other = made["C-C"][1]
+        assert torch.allclose(one, other, atol=1e-5)  # the chain is the same in both directions
+        assert (made["C-O"][1] - made["C-C"][1]).abs().max() > 1e-3
+
+
+def test_bond_between_beads_is_embedded_alike_whatever_the_order_of_beads_and_atoms():
+    atoms, mapping = three_heavy_atoms_a_bead(2)
+    chemistry = SETTINGS.embedding.model_copy(update={"boundaries": True, "bond_size": 3})
+    model = random_model(SETTINGS.model_copy(update={"embedding": chemistry}), [atoms], MAPPING)
+    n = mapping.n_beads
+    mixed = np.random.default_rng(0).permutation(n)
+    other = Mapping.from_parts(atoms, mixed[mapping.bead_of_atom], mapping.class_names, mapping.bead_class)
+    with torch.no_grad():
+        first, second = (model.embedding(AtomGraph.of(atoms, m, model.vocabulary, "x")) for m in (mapping, other))
+    torch.testing.assert_close(second.beads[mixed], first.beads)
+    seen = {}
+    for k, (i, j) in enumerate(other.bond_index.T.tolist()):
+        seen[i, j], seen[j, i] = second.bonds[0, k], second.bonds[1, k]
+    for k, (i, j) in enumerate(mapping.bond_index.T):
+        torch.testing.assert_close(seen[mixed[i], mixed[j]], first.bonds[0, k])
+        torch.testing.assert_close(seen[mixed[j], mixed[i]], first.bonds[1, k])
+
+
 def test_batch_embeds_each_distinct_system_once_and_repeats_it():
     systems = [electrolyte(1, 3, 1), electrolyte(2, 4, 1)]
-    model = random_model(SETTINGS, systems, MAPPING)
+    chemistry = SETTINGS.embedding.model_copy(update={"bond_size": 3})
+    model = random_model(SETTINGS.model_copy(update={"embedding": chemistry}), systems, MAPPING)
     inputs = [
         SystemInputs.of(a, partition(a, MAPPING), np.eye(3) * 20.0, model.vocabulary, model.scales.class_names, "x")
         for a in systems
@@ -138,6 +194,10 @@ def test_batch_embeds_each_distinct_system_once_and_repeats_it():
     sizes = [i.n_beads for i in inputs]
     assert embedded == [sum(sizes)]
     assert batch.sizes == (sizes[1], sizes[0], sizes[1], sizes[1])
+    n_bonds = [inputs[k].bond_index.shape[1] for k in (1, 0, 1, 1)]
+    first, second, third, _ = batch.bond_embedding.split(n_bonds, dim=1)
+    assert torch.equal(third, first)
+    assert not torch.equal(second, first[:, : n_bonds[1]])
     for name in ("embedding", "masses", "bead_class"):
         first, _, third, fourth = getattr(batch, name).split(list(batch.sizes))
         torch.testing.assert_close(third, first, atol=0, rtol=0)

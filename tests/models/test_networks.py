@@ -10,7 +10,7 @@ from systems import TRICLINIC, electrolyte, inputs_of, molecule, random_model
 from cgsim.graph import BeadBatch, build_graph
 from cgsim.mapping import MappingSettings, partition
 from cgsim.models.dynamics import DynamicsSettings
-from cgsim.models.embedding import AtomGraph
+from cgsim.models.embedding import AtomGraph, EmbeddingSettings
 from cgsim.models.gaussian import GaussianDisplacement
 from cgsim.models.inputs import make_batch
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
@@ -31,6 +31,7 @@ def model_with(
     settings = ModelSettings(
         lag_time=1.0,
         history_offsets=offsets,
+        embedding=EmbeddingSettings(type_size=4, latent=8, n_steps=2, size=5, boundaries=True, bond_size=3),
         dynamics=DynamicsSettings(
             network=network, noise=noise, target=target, cutoff=6.0, ion_cutoff=9.0, solvation_cutoff=7.0
         ),
@@ -237,9 +238,12 @@ def test_embedding_of_a_bead_depends_on_its_own_molecule_only_and_not_on_the_ord
     graphs = [AtomGraph.of(a, partition(a, MAPPING), model.vocabulary, "test") for a in (alone, beside)]
     graphs = [replace(g, masses=g.masses.double()) for g in graphs]
     embedded = [model.embedding(g) for g in graphs]
-    assert_close(embedded[1][: len(embedded[0])], embedded[0])
+    n_beads, n_bonds = graphs[0].n_beads, graphs[0].bead_bonds.shape[1]
+    assert_close(embedded[1].beads[:n_beads], embedded[0].beads)
+    assert_close(embedded[1].bonds[:, :n_bonds], embedded[0].bonds)
     together = model.embedding(AtomGraph.concatenate(graphs))
-    assert_close(together, torch.cat(embedded))
+    assert_close(together.beads, torch.cat([e.beads for e in embedded]))
+    assert_close(together.bonds, torch.cat([e.bonds for e in embedded], dim=1))
 
 
 def test_denoiser_sees_the_expected_geometry_at_high_noise_and_the_noised_one_at_low_noise(monkeypatch):

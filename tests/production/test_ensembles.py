@@ -33,7 +33,15 @@ class Shift(LearnedPropagator):
 
 def test_kernel_is_the_mean_of_the_kernels_of_its_members():
     one = torch.ones(1)
-    bead = BeadBatch((1,), one.long() * 0, one, torch.zeros(2, 0, dtype=torch.int64), torch.zeros(1, 3, 3), one[None])
+    bead = BeadBatch(
+        sizes=(1,),
+        bead_class=one.long() * 0,
+        masses=one,
+        bond_index=torch.zeros(2, 0, dtype=torch.int64),
+        cell=torch.zeros(1, 3, 3),
+        embedding=one[None],
+        bond_embedding=torch.zeros(2, 0, 0),
+    )
     propagator = EnsemblePropagator([(Shift(by), bead) for by in (1.0, 2.0, 6.0)])
     generator, n = torch.Generator().manual_seed(0), 3000
     moves = [float(propagator.draw(bead, torch.zeros(1, 1, 3), generator)[0, 0]) for _ in range(n)]

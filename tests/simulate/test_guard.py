@@ -24,6 +24,7 @@ def chains(masses: tuple[float, ...] = (1.0, 1.0, 1.0)) -> tuple[torch.Tensor, B
         bond_index=torch.tensor([[0, 3], [1, 4]]),
         cell=torch.from_numpy(np.stack([OPEN, CUBIC])),
         embedding=torch.zeros(6, 1),
+        bond_embedding=torch.zeros(2, 2, 0),
     )
     return positions, batch
 
@@ -98,7 +99,8 @@ def test_classes_never_seen_together_are_not_kept_apart():
     positions, batch = chains()
     batch = BeadBatch(**{**{f: getattr(batch, f) for f in batch.__dataclass_fields__},
                          "bead_class": torch.ones(6, dtype=torch.int64),
-                         "bond_index": torch.zeros(2, 0, dtype=torch.int64)})  # fmt: skip
+                         "bond_index": torch.zeros(2, 0, dtype=torch.int64),
+                         "bond_embedding": torch.zeros(2, 0, 0)})  # fmt: skip
     kept, _ = guard()(positions * 0.01, positions, batch)
     assert torch.equal(kept, positions * 0.01)
 

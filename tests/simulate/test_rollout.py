@@ -37,6 +37,7 @@ def free_beads(sizes: tuple[int, ...], cells: list[np.ndarray]) -> BeadBatch:
         bond_index=torch.zeros(2, 0, dtype=torch.int64),
         cell=torch.from_numpy(np.stack(cells)).float(),
         embedding=torch.zeros(n, 1),
+        bond_embedding=torch.zeros(2, 0, 0),
     )
 
 

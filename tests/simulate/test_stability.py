@@ -25,6 +25,7 @@ def chains() -> tuple[torch.Tensor, BeadBatch]:
         bond_index=torch.tensor([[0, 1, 3, 4, 6, 7], [1, 2, 4, 5, 7, 8]]),
         cell=torch.from_numpy(np.stack([OPEN, CUBIC, CUBIC])).float(),
         embedding=torch.zeros(9, 1),
+        bond_embedding=torch.zeros(2, 6, 0),
     )
     return positions, batch
 
@@ -126,6 +127,7 @@ def test_system_without_bonds_or_seen_contacts_is_only_asked_for_numbers():
         bond_index=torch.zeros(2, 0, dtype=torch.int64),
         cell=torch.zeros(1, 3, 3),
         embedding=torch.zeros(2, 1),
+        bond_embedding=torch.zeros(2, 0, 0),
     )
     watch = HealthMonitor(batch, TrainingRange(longest_bond=0.0, closest_pair=((0.0,),)), IMPATIENT, "sigma")
     assert watch.check(positions, 1) == {}

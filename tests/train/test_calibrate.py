@@ -94,7 +94,13 @@ def test_calibrated_centre_of_mass_diffuses_like_that_of_the_data_at_long_times(
 def test_slow_systems_count_as_much_as_quick_ones():
     none = torch.zeros(2, 0, dtype=torch.int64)
     batch = BeadBatch(
-        (3, 2), torch.tensor([0, 0, 1, 0, 0]), torch.ones(5), none, torch.zeros(2, 3, 3), torch.zeros(5, 1)
+        sizes=(3, 2),
+        bead_class=torch.tensor([0, 0, 1, 0, 0]),
+        masses=torch.ones(5),
+        bond_index=none,
+        cell=torch.zeros(2, 3, 3),
+        embedding=torch.zeros(5, 1),
+        bond_embedding=torch.zeros(2, 0, 0),
     )
     true = torch.tensor([1.0, 3.0, 5.0, 100.0, 300.0])
     drawn = torch.tensor([2.0, 4.0, 4.0, 100.0, 100.0])

@@ -33,7 +33,7 @@ class PropertyNetwork(nn.Module):
 
     def forward(self, graph: AtomGraph, system_of_bead: Int[Tensor, " beads"]) -> Float[Tensor, "systems labels"]:
         """Standardised labels of each system."""
-        beads = self.embedding(graph)
+        beads = self.embedding(graph).beads
         n = int(system_of_bead.max()) + 1
         counts = torch.bincount(system_of_bead, minlength=n)[:, None]
         mean = beads.new_zeros(n, beads.shape[1]).index_add(0, system_of_bead, beads) / counts

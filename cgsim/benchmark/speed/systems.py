@@ -159,6 +159,7 @@ def tiled(setting: Setting, tiles: tuple[int, int, int]) -> tuple[BeadBatch, Rol
         bond_index=(small.bond_index[:, None, :] + starts[None, :, None]).flatten(1),
         cell=cell[None].to(setting.device),
         embedding=small.embedding.repeat(n_tiles, 1),
+        bond_embedding=small.bond_embedding.repeat(1, n_tiles, 1),
     )
     unwrapped = (setting.unwrapped[:, None] + offsets[None, :, None]).flatten(1, 2)
     return batch, _state(unwrapped, cell, setting.device)
