@@ -8,6 +8,12 @@ data/spe-450K/train; the other four (an acetal, an ester, one with side chains a
 test system is read. Refinement takes nine calls, without guidance. Prints the one-step losses on those four, and what
 `electrolyte_rollouts.py` prints of rollouts of them and of three that were learned from. Models are kept in
 runs/held-out, and one that is there already is only simulated. A variant takes about ten minutes of one core.
+
+    python docs/evidence/held_out.py --wide
+
+does so with `configs/benchmark/wide-electrolyte.yaml`, its sampler and data/spe-450K/train-beads as well, from which
+another polymer with side chains is held out; rollouts are of the first four and of four others with side chains. Kept
+in runs/held-out-wide.
 """
 
 import argparse
@@ -21,9 +27,10 @@ from electrolyte_rollouts import DATA, compare
 
 from cgsim.checkpoint import load_model
 
-CONFIG = Path(__file__).parents[2] / "configs" / "benchmark" / "electrolyte.yaml"
+CONFIGS = Path(__file__).parents[2] / "configs" / "benchmark"
 HELD_OUT = ("PDOL", "PMEA", "PVL", "P-MO-TMO")
 LEARNED = ("PEO", "PPO", "PTHF")
+SIDE_CHAINS = ("PPO", "PMGE", "PBO", "PVME")
 TIME = 3200.0  # ps
 BEFORE = ["model.dynamics.solvation_cutoff=null", "model.refiner.solvation_cutoff=null"]  # ions saw chains to 6 A
 LONG = [*BEFORE, "model.history_offsets=[0, 1, 2, 4, 8]"]
@@ -46,18 +53,21 @@ VARIANTS = {
         "sampler.start=9.0",
     ],
 }
+WIDE_VARIANTS = {
+    "as it ships": [],
+    "where beads end": ["model.embedding.boundaries=true"],
+    "which atoms bond beads": ["model.embedding.boundaries=true", "model.embedding.bond_size=8"],
+}
 
 
-def train(name: str, folder: Path) -> Path:
+def train(config: str, name: str, changes: list[str], held_out: list[str], learned: list[str], folder: Path) -> Path:
     """Train a variant if that has not been done."""
     home = folder / name.replace(" ", "_").replace(",", "")
     if not (home / "model" / "model.json").exists():
-        held_out = [str(DATA / f"{system}.h5") for system in HELD_OUT]
-        others = [str(path) for path in sorted(DATA.glob("*.h5")) if path.stem not in HELD_OUT]
-        data = [f"data.train={others}", f"data.validation={held_out}", "training.steps=3000"]
-        arguments = [x for o in [*data, *SAMPLER, *VARIANTS[name]] for x in ("--set", o)]
+        data = [f"data.train={learned}", f"data.validation={held_out}", "training.steps=3000"]
+        arguments = [x for o in [*data, *changes] for x in ("--set", o)]
         resume = ["--resume"] if (home / "checkpoints" / "last.ckpt").exists() else []
-        command = [sys.executable, "-m", "cgsim", "train", CONFIG, "-o", home, *arguments, *resume]
+        command = [sys.executable, "-m", "cgsim", "train", CONFIGS / config, "-o", home, *arguments, *resume]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return home
 
@@ -65,18 +75,33 @@ def train(name: str, folder: Path) -> Path:
 def main() -> None:
     """Print the figures of each variant as soon as they are known."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", nargs="*", metavar="NAME", choices=list(VARIANTS))
-    parser.add_argument("-o", "--output", type=Path, default=Path("runs/held-out"))
+    parser.add_argument("--only", nargs="*", metavar="NAME", choices=[*VARIANTS, *WIDE_VARIANTS])
+    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args()
-    for name in given.only or VARIANTS:
-        home = train(name, given.output)
+    stores, beside = sorted(DATA.glob("*.h5")), sorted((DATA.parent / "train-beads").glob("*.h5"))
+    names, shown = HELD_OUT, (*HELD_OUT, *LEARNED)
+    variants, config = {name: [*SAMPLER, *changes] for name, changes in VARIANTS.items()}, "electrolyte.yaml"
+    if given.wide:
+        stores, names, variants, config = (
+            [*stores, *beside],
+            (*HELD_OUT, "PEGE"),
+            WIDE_VARIANTS,
+            "wide-electrolyte.yaml",
+        )
+        shown = (*HELD_OUT, *SIDE_CHAINS)
+    held_out = [str(path) for path in stores if path.stem in names]
+    learned = [str(path) for path in stores if path.stem not in names]
+    folder = given.output or Path("runs/held-out-wide" if given.wide else "runs/held-out")
+    for name in given.only or variants:
+        home = train(config, name, variants[name], held_out, learned, folder)
         with (home / "metrics.csv").open() as file:
             last = list(csv.DictReader(file))[-1]
         model = load_model(home / "model", torch.device("cpu"))
         losses = ", ".join(f"{x} {float(last[f'validation/{x}']):.4f}" for x in ("likelihood", "score"))
         print(f"{name}: {losses}")
-        stores = [DATA / f"{system}.h5" for system in (*HELD_OUT, *LEARNED)]
-        compare(model, stores, model.card.sampler, TIME, seed=3)
+        for some in (shown[:4], shown[4:]) if given.wide else (shown,):
+            compare(model, [DATA / f"{system}.h5" for system in some], model.card.sampler, TIME, seed=3)
 
 
 if __name__ == "__main__":
