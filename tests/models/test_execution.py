@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -12,12 +13,18 @@ from hypothesis import strategies as st
 from test_networks import KINDS, batch_with, following, histories, model_with, run
 
 import cgsim.graph
+from cgsim.graph import BeadBatch
 from cgsim.models.execution import Compiled, Execution, edge_blocks
 from cgsim.models.network import FEWEST_EDGES, halve_edges_at_once, set_execution
 from cgsim.simulate.propagator import Calibration, LearnedPropagator
 from cgsim.simulate.rollout import RolloutState, rollout
 from cgsim.simulate.sampler import SamplerSettings
 from cgsim.simulate.stability import TrainingRange
+
+
+def in_float32(batch: BeadBatch) -> BeadBatch:
+    names = ("masses", "cell", "embedding", "bond_embedding")
+    return replace(batch, **{name: getattr(batch, name).float() for name in names})
 
 
 @given(
@@ -59,8 +66,7 @@ def test_matrix_products_in_bfloat16_change_a_draw_by_a_small_part_of_its_spread
     which = [0, 1]
     model = model_with(kind).float()
     batch, history = batch_with(model.double(), which), torch.cat(histories(model, which))
-    batch = type(batch)(batch.sizes, batch.bead_class, batch.masses.float(), batch.bond_index, batch.cell.float(),
-                        batch.embedding.float())  # fmt: skip
+    batch = in_float32(batch)
     model, history = model.float(), history.float()
     found = {}
     with torch.no_grad():
@@ -84,8 +90,7 @@ def frames_of(kind, n_steps=4, **changes):
     model = model_with(kind, offsets=(0, 1))
     batch = batch_with(model, which)
     model = model.float()
-    batch = type(batch)(batch.sizes, batch.bead_class, batch.masses.float(), batch.bond_index, batch.cell.float(),
-                        batch.embedding.float())  # fmt: skip
+    batch = in_float32(batch)
     set_execution(model, Execution(**changes))
     n_classes = len(model.scales.class_names)
     trained = TrainingRange(longest_bond=6.0, closest_pair=((1.5,) * n_classes,) * n_classes)
