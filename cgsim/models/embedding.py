@@ -207,7 +207,11 @@ class Chemistry:
 
 
 class EmbeddingNetwork(nn.Module):
-    """Bead embedding = mean over its atoms of the output of a graph network on the bonds."""
+    """A graph network on the bonds between atoms.
+
+    The embedding of a bead is the mean of the output over its atoms (Fu et al. 2023); that of a bead bond is the sum,
+    over the atom bonds that make it, of an MLP of the latents of both atoms.
+    """
 
     def __init__(self, settings: EmbeddingSettings, vocabulary: Vocabulary) -> None:
         super().__init__()

@@ -20,14 +20,12 @@ class SystemInputs:
         atom_graph: chemistry, for the embedding GNN.
         bead_class: [beads], index into the model's class names.
         masses: [beads].
-        bond_index: [2, bonds].
         cell: [3, 3], rows are lattice vectors; zeros for open boundaries.
     """
 
     atom_graph: AtomGraph
     bead_class: Int[Tensor, " beads"]
     masses: Float[Tensor, " beads"]
-    bond_index: Int[Tensor, "2 bonds"]
     cell: Float[Tensor, "3 3"]
 
     @classmethod
@@ -55,9 +53,13 @@ class SystemInputs:
             atom_graph=AtomGraph.of(atoms, mapping, vocabulary, source),
             bead_class=row[torch.from_numpy(mapping.bead_class)],
             masses=torch.from_numpy(mapping.masses).float(),
-            bond_index=torch.from_numpy(mapping.bond_index),
             cell=torch.from_numpy(cell).float(),
         )
+
+    @property
+    def bond_index(self) -> Int[Tensor, "2 bonds"]:
+        """[2, bonds], each bead bond once."""
+        return self.atom_graph.bead_bonds
 
     @property
     def n_beads(self) -> int:

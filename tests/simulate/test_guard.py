@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -97,10 +99,12 @@ def test_pairs_are_measured_across_the_boundary():
 
 def test_classes_never_seen_together_are_not_kept_apart():
     positions, batch = chains()
-    batch = BeadBatch(**{**{f: getattr(batch, f) for f in batch.__dataclass_fields__},
-                         "bead_class": torch.ones(6, dtype=torch.int64),
-                         "bond_index": torch.zeros(2, 0, dtype=torch.int64),
-                         "bond_embedding": torch.zeros(2, 0, 0)})  # fmt: skip
+    batch = replace(
+        batch,
+        bead_class=torch.ones(6, dtype=torch.int64),
+        bond_index=torch.zeros(2, 0, dtype=torch.int64),
+        bond_embedding=torch.zeros(2, 0, 0),
+    )
     kept, _ = guard()(positions * 0.01, positions, batch)
     assert torch.equal(kept, positions * 0.01)
 
@@ -119,7 +123,7 @@ def test_guard_that_keeps_its_pairs_moves_beads_as_a_new_one_does():
     for step in range(30):
         drawn = present + 0.15 * step / 30 * torch.randn(present.shape, generator=noise, dtype=torch.float64)
         drawn[1] = drawn[0] + 0.4
-        fresh = BeadBatch(**{name: getattr(batch, name) for name in batch.__dataclass_fields__})
+        fresh = replace(batch)  # nothing that was kept of it
         found, expected = kept(drawn, present, batch), guard()(drawn, present, fresh)
         assert torch.equal(found[0], expected[0])
         assert torch.equal(found[1], expected[1])
