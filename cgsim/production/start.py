@@ -94,7 +94,7 @@ def warn_of_unfamiliar(beads: BeadStore, card: ModelCard) -> None:
     most = ", ".join(f"{name}: {count}" for name, count in list(found.items())[:MOST_SHOWN])
     more = f", and {len(found) - MOST_SHOWN} more ways" if len(found) > MOST_SHOWN else ""
     others = [name for name, other in _cards_that_know(beads).items() if not other.vocabulary.unfamiliar(beads.atoms)]
-    way_out = f"; of what ships, {', '.join(others)} has" if others else ""
+    way_out = f"; learned from by what ships as: {', '.join(others)}" if others else ""
     warnings.warn(
         f"{beads.store.path}: {sum(found.values())} of {beads.atoms.n_particles} atoms are bonded in ways that "
         f"{card.name!r} has not learned from ({most}{more}); what it says of them is a guess. Training that goes on "

@@ -40,5 +40,8 @@ def test_nothing_is_named_where_nothing_that_ships_knows_the_atoms(monkeypatch):
 
 def test_models_that_ship_and_have_learned_from_the_surroundings_are_named():
     card = pretrained_cards()["fast-electrolyte"]
-    with pytest.warns(UserWarning, match=r"56 of 1488 .* \(C4 \(C3 C4 C4 C4\): 56\).*; of what ships, wide-.* has$"):
+    with pytest.warns(
+        UserWarning,
+        match=r"56 of 1488 .* \(C4 \(C3 C4 C4 C4\): 56\).*; learned from by what ships as: wide-electrolyte$",
+    ):
         warn_of_unfamiliar(open_beads(METHACRYLATE, card.mapping), card)
