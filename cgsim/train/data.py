@@ -1,6 +1,7 @@
 """Training data: which windows there are, what scales they have, and what the model may expect of a system."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch.utils.data import Dataset
@@ -14,6 +15,7 @@ from cgsim.models.model import ModelSettings
 from cgsim.models.normalization import Scales
 from cgsim.simulate.stability import TrainingRange
 from cgsim.train.measure import measure
+from cgsim.train.pushes import Approaches
 from cgsim.train.source import BeadData, Source, load
 from cgsim.train.start import joint_vocabulary
 from cgsim.trajectory.windows import displacement_window, history_window
@@ -31,6 +33,7 @@ class TrainingSet:
         vocabulary: atom and bond types of the training systems.
         scales: normalisation.
         trained: range of the training data, for the health of rollouts.
+        range_of_each: range of each of the trajectories to learn from.
     """
 
     train: list[BeadData]
@@ -39,6 +42,7 @@ class TrainingSet:
     vocabulary: Vocabulary
     scales: Scales
     trained: TrainingRange
+    range_of_each: list[TrainingRange]
 
     def inputs(self, data: list[BeadData]) -> list[SystemInputs]:
         """The systems in the indices of the model."""
@@ -49,6 +53,15 @@ class TrainingSet:
             )
             for d in data
         ]
+
+    def approaches(self, settings: ModelSettings) -> Approaches:
+        """How near beads come in all of the trajectories together, and in each.
+
+        Classes that never come nearer than the longest range of all edges, up to which distances are measured, have it.
+        """
+        each = torch.tensor([one.closest_pair for one in self.range_of_each])
+        each = each.masked_fill(each == 0.0, settings.largest_cutoff)
+        return Approaches(torch.tensor(self.trained.closest_pair), each)
 
 
 def load_training_set(
@@ -82,11 +95,12 @@ def load_training_set(
     if start is not None:
         _check_species(data, start)
         names = start.scales.class_names
-    scales, trained = measure(data, settings, names)
+    scales, ranges = measure(data, settings, names)
+    trained = reduce(TrainingRange.joined, ranges)
     if start is not None:
         vocabulary, scales = joint_vocabulary(start.vocabulary, vocabulary), start.scales
         trained = start.trained.joined(trained)
-    out = TrainingSet(data, held_out, units, vocabulary, scales, trained)
+    out = TrainingSet(data, held_out, units, vocabulary, scales, trained, ranges)
     out.inputs(held_out)
     return out
 

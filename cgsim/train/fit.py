@@ -154,7 +154,8 @@ def fit(plan: Plan, folder: Path, *, resume: bool) -> TrainedModel:
     model = CoarseGrainedModel(plan.model, data.scales, data.vocabulary)
     if plan.start is not None:
         take_weights(model, plan.start.model)
-    module = TrainingModule(model, plan.training, data.inputs(data.train), data.inputs(data.validation))
+    systems = data.inputs(data.train), data.inputs(data.validation)
+    module = TrainingModule(model, plan.training, *systems, data.approaches(plan.model))
     folder.mkdir(parents=True, exist_ok=True)
     record = _Record(folder, plan, saved)
     if saved and saved["global_step"] >= plan.training.steps:

@@ -18,12 +18,14 @@ BEADS_AT_ONCE = 20_000  # of the frames that distances are measured in at once
 FRAMES_FOR_SCALES = 200  # windows per trajectory that scales and ranges are measured on
 
 
-def measure(data: list[BeadData], settings: ModelSettings, names: tuple[str, ...]) -> tuple[Scales, TrainingRange]:
-    """Scales and ranges of the training trajectories; ``names`` are the classes of beads, all those of the data."""
+def measure(
+    data: list[BeadData], settings: ModelSettings, names: tuple[str, ...]
+) -> tuple[Scales, list[TrainingRange]]:
+    """Scales of the training trajectories and the range of each; ``names`` are the classes of beads of all of them."""
     n, n_intervals = len(names), settings.n_history - 1
     squares, counts = np.zeros((n, n_intervals + 1)), np.zeros(n)
     masses = np.zeros(n)
-    closest = np.full((n, n), np.inf)
+    trained: list[TrainingRange] = []
     bonds: list[Float64[Array, " bonds"]] = []
     nearest: list[Float64[Array, " frames"]] = []
     ranges, degrees, weights = [], [], []
@@ -40,6 +42,7 @@ def measure(data: list[BeadData], settings: ModelSettings, names: tuple[str, ...
             np.add.at(squares, row, np.square(steps).mean(axis=-1))
             np.add.at(counts, row, 1.0)
             np.add.at(masses, row, mass)
+        closest, longest = np.full((n, n), np.inf), 0.0
         for part in _parts(chosen, max(1, BEADS_AT_ONCE // len(row))):
             found = _distances(d, part, settings.largest_cutoff)
             np.minimum.at(closest, (row[found.receiver], row[found.sender]), found.pairs)
@@ -48,6 +51,9 @@ def measure(data: list[BeadData], settings: ModelSettings, names: tuple[str, ...
             degrees.append(len(found.pairs) / (len(part) * len(row)))
             weights.append(len(part))
             bonds.append(found.bonds)
+            longest = max(longest, float(found.bonds.max(initial=0.0)))
+        closest[~np.isfinite(closest)] = 0.0
+        trained.append(TrainingRange(longest_bond=longest, closest_pair=tuple(tuple(r) for r in closest.tolist())))
     counts = counts.clip(min=1.0)  # a class that none of these systems has
     rms = np.sqrt(squares / counts[:, None])
     rms = np.where(rms > 0, rms, 1.0)
@@ -66,9 +72,7 @@ def measure(data: list[BeadData], settings: ModelSettings, names: tuple[str, ...
     )
     if settings.bead_size:
         scales = scales.model_copy(update={"squared_size": _mean_squared_sizes(data, names)})
-    longest = float(bond_lengths.max(initial=0.0))
-    closest[~np.isfinite(closest)] = 0.0
-    return scales, TrainingRange(longest_bond=longest, closest_pair=tuple(tuple(r) for r in closest.tolist()))
+    return scales, trained
 
 
 @dataclass(frozen=True)

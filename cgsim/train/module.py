@@ -13,6 +13,7 @@ from cgsim.models.model import CoarseGrainedModel
 from cgsim.train.data import WindowItem
 from cgsim.train.noise import log_spaced, random_rotations
 from cgsim.train.objectives import Losses, SizeTarget, Window, compute_losses
+from cgsim.train.pushes import Approaches, PushedIons, push_ions
 from cgsim.typing import Int, Tensor
 
 VALIDATION_SEED = 1  # the same noise at every validation, so that curves compare models and not draws
@@ -47,6 +48,7 @@ class TrainingSettings(BaseModel):
         gradient_clip: largest gradient norm.
         averaging: decay of the exponential moving average of the weights, which is what is saved; 0 switches it off.
         history_noise: noise on the history.
+        pushed_ions: pairs of ions moved nearer to each other in the history.
         class_balance: 0 weighs all beads alike in the losses, 1 gives every bead class the same total weight.
         augment_rotations: rotate every window at random; needless for the equivariant network.
         both_ways: learn from every trajectory played backwards as well. In equilibrium both are equally likely
@@ -67,6 +69,7 @@ class TrainingSettings(BaseModel):
     gradient_clip: PositiveFloat = 1.0
     averaging: float = Field(default=0.995, ge=0, lt=1)
     history_noise: HistoryNoise = HistoryNoise()
+    pushed_ions: PushedIons = Field(default=PushedIons(), exclude_if=lambda value: value == PushedIons())
     class_balance: float = Field(default=0.5, ge=0, le=1)
     augment_rotations: bool = False
     both_ways: bool = False
@@ -88,15 +91,19 @@ class TrainingModule(L.LightningModule):
         settings: TrainingSettings,
         train_systems: list[SystemInputs],
         validation_systems: list[SystemInputs],
+        approaches: Approaches,
     ) -> None:
         super().__init__()
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.approaches = model, settings, approaches
         self.train_systems, self.validation_systems = train_systems, validation_systems
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of one batch; its noise depends on the seed and the step only, so that a resumed run is the same run."""
         generator = self._generator(self.settings.seed + 1_000_003 * (self.global_step + 1))
         window = self._window(batch, self.train_systems)
+        if self.settings.pushed_ions.share > 0:
+            closest = self.approaches.of_systems(batch[0], self.device)
+            window = push_ions(window, closest, self.settings.pushed_ions, generator)
         losses = compute_losses(self.model, self._augment(window, generator), self.settings.class_balance, generator)
         self._log("train", losses, len(batch[0]))
         return losses.total

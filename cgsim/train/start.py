@@ -23,6 +23,7 @@ TAKEN_OVER = (  # of its training
     "gradient_clip",
     "averaging",
     "history_noise",
+    "pushed_ions",
     "class_balance",
     "augment_rotations",
     "both_ways",

@@ -27,6 +27,7 @@ from cgsim.train.data import Windows, load_training_set
 from cgsim.train.fit import Plan, fit
 from cgsim.train.module import HistoryNoise, TrainingModule, TrainingSettings, collate
 from cgsim.train.objectives import compute_losses
+from cgsim.train.pushes import Approaches
 from cgsim.train.source import Source, load
 from cgsim.trajectory import System
 from cgsim.trajectory.store import write_store
@@ -163,7 +164,8 @@ def test_history_noise_does_not_reach_the_head(tmp_path):
     model = random_model(plan([path]).model, [data.train[0].store.atoms], PAIRS)
     windows = Windows(data.train, model.settings)
     batch = collate([windows[k] for k in (0, 5, 9)])
-    clean, noised = (TrainingModule(model, s, data.inputs(data.train), []) for s in settings.values())
+    parts = data.inputs(data.train), [], data.approaches(model.settings)
+    clean, noised = (TrainingModule(model, s, *parts) for s in settings.values())
     given = noised._window(batch, noised.train_systems)
     augmented = noised._augment(given, torch.Generator().manual_seed(0))
     assert (augmented.history - given.history).abs().max() > 0.01
@@ -193,7 +195,8 @@ def test_configurations_are_turned_with_their_cell_and_keep_their_sizes():
     n = inputs.n_beads
     rng = np.random.default_rng(0)
     drawn = (torch.from_numpy(rng.uniform(0.0, 15.0, size=shape)).float() for shape in ((n, 2, 3), (n, 3), (n,)))
-    module = TrainingModule(model, TrainingSettings(augment_rotations=True), [inputs], [])
+    unknown = Approaches(torch.zeros(3, 3), torch.zeros(1, 3, 3))
+    module = TrainingModule(model, TrainingSettings(augment_rotations=True), [inputs], [], unknown)
     window = module._window(collate([(0, *drawn)]), [inputs])
     turned = module._augment(window, torch.Generator().manual_seed(0))
     assert (turned.sizes.positions - window.sizes.positions).abs().max() > 1.0

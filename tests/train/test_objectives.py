@@ -14,10 +14,12 @@ from cgsim.models.network import NetworkSettings
 from cgsim.models.refiner import RefinerSettings
 from cgsim.train.module import HistoryNoise, TrainingModule, TrainingSettings, collate
 from cgsim.train.objectives import Window, compute_losses
+from cgsim.train.pushes import Approaches
 
 MAPPING = MappingSettings()
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
 ATOMS = electrolyte(1, 4, 2)
+UNKNOWN = Approaches(torch.zeros(3, 3), torch.zeros(2, 3, 3))  # needed only where ions are pushed
 
 
 def model(*, refined: bool, prior: str = "independent") -> CoarseGrainedModel:
@@ -32,7 +34,7 @@ def model(*, refined: bool, prior: str = "independent") -> CoarseGrainedModel:
 def module(settings: TrainingSettings, *, refined: bool = False) -> TrainingModule:
     trained = model(refined=refined)
     systems = [inputs_of(trained, ATOMS, MAPPING, cell) for cell in (OPEN, TRICLINIC)]
-    return TrainingModule(trained, settings, systems, systems)
+    return TrainingModule(trained, settings, systems, systems, UNKNOWN)
 
 
 def windows(systems: list[SystemInputs], n: int, seed: int = 0):
@@ -133,7 +135,7 @@ def test_augmentation_turns_history_target_and_cell_together():
 
 def window(trained: CoarseGrainedModel, seed: int = 0) -> Window:
     systems = [inputs_of(trained, ATOMS, MAPPING, cell) for cell in (OPEN, TRICLINIC)]
-    trainer = TrainingModule(trained, TrainingSettings(), systems, systems)
+    trainer = TrainingModule(trained, TrainingSettings(), systems, systems, UNKNOWN)
     with torch.no_grad():
         return trainer._window(windows(systems, 4, seed), systems)
 

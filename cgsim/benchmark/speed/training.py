@@ -38,7 +38,7 @@ class Trainer:
         settings = TrainingSettings(batch_size=BATCH)
         self.setting, self.execution, self.model = setting, execution, model.train()
         systems = setting.data.inputs(setting.data.train)
-        self.module = _Unlogged(model, settings, systems, [])
+        self.module = _Unlogged(model, settings, systems, [], setting.data.approaches(model.settings))
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
         windows = Windows(setting.data.train, model.settings)
         loader = DataLoader(windows, batch_size=BATCH, shuffle=True, collate_fn=collate, drop_last=True)
