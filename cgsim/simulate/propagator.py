@@ -41,8 +41,7 @@ class LearnedPropagator:
         trained: range of the training data, which the guard keeps.
 
     Attributes:
-        n_guarded: [graphs], beads that the guard moved at the end of the last draw: in the last answer of the denoiser
-            where a refinement ends with one, and after it. What it moves at higher noise levels is not counted.
+        n_guarded: [graphs], beads that the guard moved at the end of the last draw.
     """
 
     def __init__(
@@ -71,24 +70,19 @@ class LearnedPropagator:
         scale = self.noise_scale[batch.bead_class][:, None]
         noise = (drawn - gaussian.mean) * scale
         positions = present + reference * (gaussian.mean + noise)
-        self.n_guarded = torch.zeros(len(batch.sizes), dtype=torch.int64, device=present.device)
         if model.refiner is not None:
             refiner = model.refiner
 
             def denoise(noised: Tensor, level: float) -> Tensor:
                 levels = noised.new_full((len(batch.sizes),), level)
                 guidance = self.sampler.guidance_at(level)
-                clean = refiner.denoise(batch, history, gaussian, latents, noised, levels, guidance)
-                if self.sampler.guard:
-                    clean, self.n_guarded = self.guard(clean, present, batch)
-                return clean
+                return refiner.denoise(batch, history, gaussian, latents, noised, levels, guidance)
 
             spread = scale if self.sampler.scaled == "start" else 1.0
             positions = refine(denoise, positions, self.sampler, self.start, generator, spread)
+        self.n_guarded = torch.zeros(len(batch.sizes), dtype=torch.int64, device=present.device)
         if self.sampler.guard:
-            positions, n_moved = self.guard(positions, present, batch)
-            ends_denoised = model.refiner is not None and self.sampler.method != "published"
-            self.n_guarded = self.n_guarded + n_moved if ends_denoised else n_moved
+            positions, self.n_guarded = self.guard(positions, present, batch)
         displacement = positions - present
         if self.calibration.centre_variance is not None:
             centre = self._centres(batch, self.calibration.centre_variance, generator)

@@ -231,14 +231,16 @@ def test_guard_can_be_switched_off():
 
 
 @pytest.mark.parametrize("method", ["multistep", "heun", "ancestral", "langevin", "published"])
-def test_guarded_beads_are_counted_whatever_the_sampler_ends_with(method):
-    # Most samplers end with an answer of the denoiser, which is guarded already.
+def test_guard_acts_once_on_what_the_refinement_ends_with(method):
     sampler = {"method": method, "start": 1.0, "n_levels": 3}
     guarded, history, batch = situation(refined=True, sampler=SamplerSettings(**sampler))
     free, _, _ = situation(refined=True, sampler=SamplerSettings(**sampler, guard=False))
+    present = history[:, -1]
     drawn = free.draw(batch, history, generator())
     assert free.n_guarded.tolist() == [0, 0]
-    _, n_out = guarded.guard(drawn, history[:, -1], batch)
+    kept, n_out = guarded.guard(drawn, present, batch)
     assert (n_out > 0).all()  # the random network tears bonds
-    guarded.draw(batch, history, generator())
-    assert (guarded.n_guarded > 0).all()
+    found = guarded.draw(batch, history, generator())
+    assert guarded.n_guarded.tolist() == n_out.tolist()
+    # The box as a whole may stand elsewhere before the guard acts than after; coordinates of order 10 in float32.
+    torch.testing.assert_close(found, present + batch.remove_drift(kept - present), atol=1e-4, rtol=0)
