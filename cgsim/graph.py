@@ -101,6 +101,10 @@ class BeadBatch:
             return minimum_image(vectors, self.cell[0])
         return minimum_image(vectors[:, None], self.cell[self.graph_index[beads]])[:, 0]
 
+    def mass_share(self, mover: Int[Tensor, " pairs"], other: Int[Tensor, " pairs"]) -> Float[Tensor, " pairs"]:
+        """Part of a change of their distance that falls to the first of two beads: their centre of mass stays."""
+        return self.masses[other] / (self.masses[mover] + self.masses[other])
+
     def select(self, graphs: list[int]) -> "BeadBatch":
         """The batch of some of the systems, in the given order."""
         parts = [self.beads_of(g) for g in graphs]

@@ -39,8 +39,7 @@ class _Limits:
 class Guard:
     """Moves beads as little as needed, by repeated pairwise projection (as SHAKE does for constraints).
 
-    What does not change between calls is kept: the images of the bonds for as long as ``present`` is the same tensor,
-    the pairs for as long as a search for neighbours is.
+    The pairs are kept for as long as a search for neighbours is.
 
     Args:
         trained: range of the training data.
@@ -51,7 +50,6 @@ class Guard:
         self.closest = torch.tensor(trained.closest_pair, device=device)
         self.longest_bond = trained.longest_bond
         self.reach = float(self.closest.max())
-        self._bonds: tuple[Tensor, Tensor] | None = None
         self._pairs: tuple[Tensor, Tensor, _Limits] | None = None
 
     @torch.no_grad()
@@ -71,10 +69,13 @@ class Guard:
         """
         given = positions
         if bool(torch.isfinite(positions).all()):
-            limits, shifts, slack = self._limits(positions, present, batch)
+            i, j = batch.bond_index
+            raw = present[j] - present[i]
+            of_bonds = (batch.nearest_image(raw, i) - raw).to(positions.dtype)
+            slack = -float("inf")
             for _ in range(LARGEST_ROUNDS):
                 if slack < 0.0:
-                    limits, shifts, slack = self._limits(positions, present, batch)
+                    limits, shifts, slack = self._limits(positions, of_bonds, batch)
                 corrected = _project(positions, limits, shifts)
                 if corrected is positions:
                     break
@@ -84,15 +85,11 @@ class Guard:
         n_graphs = len(batch.sizes)
         return positions, torch.bincount(batch.graph_index[moved], minlength=n_graphs)
 
-    def _limits(self, positions: Tensor, present: Tensor, batch: BeadBatch) -> tuple[_Limits, Tensor, float]:
-        """Limits of bonds and pairs, the lattice shift of each, and how far beads may go before others have to be."""
-        i, j = batch.bond_index
-        if self._bonds is None or self._bonds[0] is not present:
-            raw = present[j] - present[i]
-            self._bonds = present, batch.nearest_image(raw, i) - raw
-        shifts, slack = self._bonds[1].to(positions.dtype), float("inf")
+    def _limits(self, positions: Tensor, shifts: Tensor, batch: BeadBatch) -> tuple[_Limits, Tensor, float]:
+        """Limits of bonds, whose lattice shifts are given, and pairs; the shift of each; how far beads may go then."""
+        (i, j), slack = batch.bond_index, float("inf")
         longest = positions.new_full((len(i),), self.longest_bond)
-        limits = _Limits(i, j, torch.zeros_like(longest), longest, _share(batch, i, j))
+        limits = _Limits(i, j, torch.zeros_like(longest), longest, batch.mass_share(i, j))
         if self.reach > 0.0:
             search = batch.search(Cutoffs.of(self.reach), SKIN * self.reach)
             pairs, slack = search.candidates(positions)
@@ -112,7 +109,7 @@ class Guard:
         chosen = torch.nonzero((first < second) & (lowest > 0.0)).ravel()
         first, second, lowest = first[chosen], second[chosen], lowest[chosen]
         highest = torch.full_like(lowest, float("inf"))
-        return chosen, _Limits(first, second, lowest, highest, _share(batch, first, second))
+        return chosen, _Limits(first, second, lowest, highest, batch.mass_share(first, second))
 
 
 def _project(positions: Tensor, limits: _Limits, shifts: Tensor) -> Tensor:
@@ -129,7 +126,3 @@ def _project(positions: Tensor, limits: _Limits, shifts: Tensor) -> Tensor:
     share = limits.share[chosen, None]
     moved = positions.index_add(0, limits.first[chosen], -pushes * share)
     return moved.index_add(0, limits.second[chosen], pushes * (1.0 - share))
-
-
-def _share(batch: BeadBatch, mover: Tensor, other: Tensor) -> Tensor:
-    return batch.masses[other] / (batch.masses[mover] + batch.masses[other])

@@ -57,7 +57,7 @@ class TrainingSet:
     def approaches(self, settings: ModelSettings) -> Approaches:
         """How near beads come in all of the trajectories together, and in each.
 
-        Classes that never come nearer than the longest range of all edges, up to which distances are measured, have it.
+        Classes that never come within the range in which distances are measured have that range.
         """
         each = torch.tensor([one.closest_pair for one in self.range_of_each])
         each = each.masked_fill(each == 0.0, settings.largest_cutoff)

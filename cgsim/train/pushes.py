@@ -1,7 +1,7 @@
-"""Pairs of ions that training moves nearer to each other than the MD of their system brings them.
+"""Pairs of ions that training puts where the MD of their system does not bring them.
 
-In some systems two ions of a kind share what coordinates them, in most they never meet. A model of all of them, and the
-guard with it, take the closest of any system for possible in each, and no MD shows the way back. These windows do.
+In some systems two ions share what coordinates them, in most they never meet. A model of all of them, and the guard
+with it, take the closest of any system for possible in each, and no MD shows the way back. These windows do.
 """
 
 from dataclasses import dataclass, replace
@@ -14,14 +14,15 @@ from cgsim.typing import Float, Tensor
 
 
 class PushedIons(BaseModel):
-    """Pairs of ions moved nearer to each other in the history; the next positions, which are to be learned, stay.
+    """Pairs of ions put nearer to each other in the history; the next positions, which are to be learned, stay.
 
     The new distance is uniform between the closest of their classes in all training data and that in the MD of their
     own system, and both move as much as leaves their centre of mass where it is, in all frames of the history alike.
 
     Attributes:
-        share: of the windows that have one pair moved, where there is one to move; 0 switches it off.
-        reach: how much further apart than the closest of their classes in that MD a pair to be moved may be, length.
+        share: share of the windows in which one pair is moved, if there is one to move; 0 switches it off.
+        reach: how much further apart than the closest of their classes in the MD of their system a pair to be moved may
+            be, length.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,11 +33,11 @@ class PushedIons(BaseModel):
 
 @dataclass(frozen=True)
 class Approaches:
-    """How near beads of two classes come; length, 0 where no pair was seen.
+    """How near beads of two classes come, length.
 
     Attributes:
-        of_all: [classes, classes], in all training data.
-        of_each: [systems, classes, classes], in the MD of each system, or how near they do not come in it.
+        of_all: [classes, classes], in all training data; 0 where no pair was seen.
+        of_each: [systems, classes, classes], in the MD of each system, or the range up to which that was looked at.
     """
 
     of_all: Float[Tensor, "classes classes"]
@@ -77,6 +78,6 @@ def push_ions(
     places = torch.rand(lengths.shape, generator=generator, device=lengths.device)
     wanted = torch.lerp(lowest[chosen], highest[chosen], places)
     push = vectors * (wanted / lengths - 1.0)[:, None]
-    share = (batch.masses[second] / (batch.masses[first] + batch.masses[second]))[:, None]
+    share = batch.mass_share(first, second)[:, None]
     moves = torch.zeros_like(present).index_add(0, first, -push * share).index_add(0, second, push * (1.0 - share))
     return replace(window, history=window.history + moves[:, None], displacement=window.displacement - moves)

@@ -1,7 +1,7 @@
 """How near two lithium ions come, in MD and in rollouts of a model.
 
     python docs/evidence/ion_pairs.py
-    python docs/evidence/ion_pairs.py --model wide-electrolyte
+    python docs/evidence/ion_pairs.py --model electrolyte
 
 Without a model: the closest pair in the MD of every system that models of electrolytes learn from, and in how many of
 its frames a pair is nearer than 3.2 Å, for those with a pair nearer than 3.6 Å. With a model: the same of a rollout of
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--model", default="")
     given = parser.parse_args()
     if not given.model:
-        mapping = load_model(find_model("wide-electrolyte"), torch.device("cpu")).card.mapping
+        mapping = load_model(find_model("electrolyte"), torch.device("cpu")).card.mapping
         for path in [*sorted(DATA.glob("*.h5")), *sorted(BESIDE.glob("*.h5"))]:
             distances = closest(open_beads(path, mapping).read())
             if distances.min() < SHOWN:

@@ -158,7 +158,7 @@ def test_every_method_of_the_issue_is_there():
 
 
 @pytest.mark.parametrize(
-    "name", ["chain", "electrolyte", "fast-electrolyte", "wide-electrolyte", "published-chain", "published-electrolyte"]
+    "name", ["chain", "electrolyte", "fast-electrolyte", "published-chain", "published-electrolyte"]
 )
 def test_settings_that_the_full_mode_trains_with_can_be_read(name):
     assert load_experiment(Path(f"configs/benchmark/{name}.yaml"), []).name == name

@@ -95,7 +95,6 @@ def test_independent_start_is_refused(data, tmp_path):
         (CHAIN, "chain", "data/chains-200/test"),
         (ELECTROLYTE, "electrolyte", "data/spe-450K/test"),
         (ELECTROLYTE, "fast-electrolyte", "data/spe-450K/test"),
-        (ELECTROLYTE, "wide-electrolyte", "data/spe-450K/test"),
     ],
 )
 def test_no_model_that_ships_has_learned_from_a_test_system(task, name, folder, tmp_path):

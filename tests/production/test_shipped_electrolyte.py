@@ -31,7 +31,7 @@ def figures(beads: Trajectory, frames_ahead: int) -> list[float]:
     return [bonds.mean(), bonds.std(), *(squares[beads.system.particle_type == k].mean() for k in kinds)]
 
 
-@pytest.fixture(scope="module", params=["electrolyte", "fast-electrolyte", "wide-electrolyte"])
+@pytest.fixture(scope="module", params=["electrolyte", "fast-electrolyte"])
 def rollouts(request, tmp_path_factory):
     """A model's card and figures of every rollout, [polymers, replicas, figures], by the way they were made."""
     model = load_model(find_model(request.param), torch.device("cpu"))

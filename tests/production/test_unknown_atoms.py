@@ -23,17 +23,17 @@ def message_of_refusal(path: Path, card: ModelCard) -> str:
 def test_models_that_ship_and_know_the_atom_types_are_named():
     message = message_of_refusal(SULPHIDE, pretrained_cards()["fast-electrolyte"])
     assert message.startswith(f"{SULPHIDE}: atom type 'S2' (element and number of bonds) is unknown to the model")
-    assert message.endswith("; known to what ships as: wide-electrolyte")
+    assert message.endswith("; known to what ships as: electrolyte")
 
 
 def test_models_that_ship_and_know_the_species_are_named():
     message = message_of_refusal(DATA / "train" / "PEO.h5", pretrained_cards()["chain"])
     assert message.startswith(f"{DATA / 'train' / 'PEO.h5'}: species ")
-    assert message.endswith("; known to what ships as: electrolyte, fast-electrolyte, wide-electrolyte")
+    assert message.endswith("; known to what ships as: electrolyte, fast-electrolyte")
 
 
 def test_nothing_is_named_where_nothing_that_ships_knows_the_atoms(monkeypatch):
-    cards = {name: card for name, card in pretrained_cards().items() if name != "wide-electrolyte"}
+    cards = {name: card for name, card in pretrained_cards().items() if name != "electrolyte"}
     monkeypatch.setattr("cgsim.production.start.pretrained_cards", lambda: cards)
     assert message_of_refusal(SULPHIDE, cards["fast-electrolyte"]).endswith("from this model on (start_from)")
 
@@ -42,6 +42,6 @@ def test_models_that_ship_and_have_learned_from_the_surroundings_are_named():
     card = pretrained_cards()["fast-electrolyte"]
     with pytest.warns(
         UserWarning,
-        match=r"56 of 1488 .* \(C4 \(C3 C4 C4 C4\): 56\).*; learned from by what ships as: wide-electrolyte$",
+        match=r"56 of 1488 .* \(C4 \(C3 C4 C4 C4\): 56\).*; learned from by what ships as: electrolyte$",
     ):
         warn_of_unfamiliar(open_beads(METHACRYLATE, card.mapping), card)

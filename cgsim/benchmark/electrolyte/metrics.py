@@ -130,7 +130,7 @@ ELECTROLYTE = Task(
     name="electrolyte",
     title="Unseen polymer electrolytes",
     units=UnitSystem.MOLECULAR,
-    train=(DATA / "train",),
+    train=(DATA / "train", DATA / "train-beads"),
     validation=DATA / "validation",
     systems=DATA / "test",
     mapping=MappingSettings(atoms_per_bead=7),
