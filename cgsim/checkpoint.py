@@ -1,6 +1,7 @@
 """Model files: weights as safetensors, everything else as a JSON card beside them; nothing that can run code."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -15,13 +16,13 @@ from safetensors.torch import load_file, save_file
 from cgsim import __version__
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
-from cgsim.models.embedding import Vocabulary
+from cgsim.models.embedding import Vocabulary, atom_types
 from cgsim.models.model import CoarseGrainedModel, ModelSettings
 from cgsim.models.normalization import Scales
 from cgsim.simulate.propagator import Calibration
 from cgsim.simulate.sampler import SamplerSettings
-from cgsim.simulate.stability import TrainingRange
-from cgsim.trajectory import Trajectory
+from cgsim.simulate.stability import TrainingRange, range_among
+from cgsim.trajectory import System, Trajectory
 from cgsim.units import UnitSystem
 
 FORMAT_VERSION = 1
@@ -39,6 +40,8 @@ class TrainingSystem(BaseModel):
         data_hash: SHA-256 of the bead positions that were used.
         n_beads: number of beads.
         length: time used, unit of the store.
+        atom_types: kinds of its atoms; none where the model was saved before cards had them.
+        trained: its range; none as above.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,19 +51,24 @@ class TrainingSystem(BaseModel):
     data_hash: str
     n_beads: int
     length: float
+    atom_types: tuple[str, ...] = ()
+    trained: TrainingRange | None = None
 
-    @classmethod
-    def of(cls, file: str, mapping_hash: str, beads: Trajectory) -> "TrainingSystem":
-        """Describe a bead trajectory, of the frames that were used."""
-        digest = hashlib.sha256(np.ascontiguousarray(beads.wrapped_positions).data)
-        digest.update(np.ascontiguousarray(beads.image_flags).data)
-        return cls(
-            file=file,
-            mapping_hash=mapping_hash,
-            data_hash=digest.hexdigest(),
-            n_beads=beads.system.n_particles,
-            length=float(beads.time[-1] - beads.time[0]),
-        )
+
+def data_hash(beads: Trajectory) -> str:
+    """SHA-256 of the positions of a bead trajectory."""
+    digest = hashlib.sha256(np.ascontiguousarray(beads.wrapped_positions).data)
+    digest.update(np.ascontiguousarray(beads.image_flags).data)
+    return digest.hexdigest()
+
+
+def range_of(atoms: System, systems: Sequence[TrainingSystem], whole: TrainingRange) -> TrainingRange:
+    """Range of the training data for a system of certain atoms, see :func:`cgsim.simulate.stability.range_among`.
+
+    The whole range where the card of a model does not have that of each training system.
+    """
+    seen = [(set(system.atom_types), system.trained) for system in systems if system.trained is not None]
+    return whole if len(seen) < len(systems) else range_among(set(atom_types(atoms)), seen, whole)
 
 
 class ModelCard(BaseModel):
@@ -137,6 +145,11 @@ class TrainedModel:
     def trained(self) -> TrainingRange:
         """What any of the members has seen in training."""
         return reduce(TrainingRange.joined, (member.card.trained for member in self.members))
+
+    def range_of(self, atoms: System) -> TrainingRange:
+        """What any of the members has seen in training of systems that have no kind of atom which this one lacks."""
+        cards = [member.card for member in self.members]
+        return reduce(TrainingRange.joined, (range_of(atoms, card.training_systems, card.trained) for card in cards))
 
 
 def save_model(folder: Path, model: CoarseGrainedModel, card: ModelCard) -> None:

@@ -8,7 +8,7 @@ from cgsim.beads import BeadStore
 from cgsim.benchmark.data import OTHER_START, BenchmarkData
 from cgsim.benchmark.models import SeedModel
 from cgsim.benchmark.rows import OURS
-from cgsim.checkpoint import TrainingSystem
+from cgsim.checkpoint import data_hash
 from cgsim.errors import InputError
 from cgsim.units import UnitSystem, format_time
 
@@ -81,6 +81,5 @@ def _hashes_of_beginnings(beads: BeadStore, lengths: set[float]) -> dict[float, 
     found = {}
     for length in lengths:
         n_frames = int(np.searchsorted(since, length * (1 + 1e-9), side="right"))
-        card = TrainingSystem.of(beads.store.path.name, beads.mapping.hash, trajectory[:n_frames])
-        found[length] = card.data_hash
+        found[length] = data_hash(trajectory[:n_frames])
     return found

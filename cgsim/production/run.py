@@ -229,9 +229,9 @@ def _run_batch(plan: _Plan, run: RunState, generator: torch.Generator, report: C
 def _propagator(plan: _Plan, alive: list[int]) -> tuple[GuardedPropagator, BeadBatch]:
     """What draws the rollouts that are alive, and their batch."""
     members: list[tuple[GuardedPropagator, BeadBatch]] = []
+    ranges = [plan.model.range_of(plan.starts[number].atoms) for number in alive]
     for member, batch in zip(plan.model.members, plan.batches, strict=True):
-        card = member.card
-        propagator = LearnedPropagator(member.model, plan.settings.sampler, card.calibration, plan.model.trained)
+        propagator = LearnedPropagator(member.model, plan.settings.sampler, member.card.calibration, ranges)
         members.append((propagator, batch.select(alive)))
     return EnsemblePropagator(members) if plan.model.others else members[0][0], members[0][1]
 

@@ -2,9 +2,11 @@
 
 A network knows nothing of configurations that never occur in its training data, two ions on top of each other above
 all; what it draws from there is arbitrary. The guard pushes pairs apart that are closer than any pair of their classes
-in the training data, and pulls bonds together that are longer than any. It acts on few beads; how many is counted.
+in the training data, and pulls bonds together that are longer than any. Every system may have a range of its own. It
+acts on few beads; how many is counted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,13 +44,13 @@ class Guard:
     The pairs are kept for as long as a search for neighbours is.
 
     Args:
-        trained: range of the training data.
+        ranges: of the training data, for each system of a batch; or one for all systems of any batch.
         device: where the positions are.
     """
 
-    def __init__(self, trained: TrainingRange, device: torch.device) -> None:
-        self.closest = torch.tensor(trained.closest_pair, device=device)
-        self.longest_bond = trained.longest_bond
+    def __init__(self, ranges: Sequence[TrainingRange], device: torch.device) -> None:
+        self.closest = torch.tensor([one.closest_pair for one in ranges], device=device)
+        self.longest_bond = torch.tensor([one.longest_bond for one in ranges], device=device)
         self.reach = float(self.closest.max())
         self._pairs: tuple[Tensor, Tensor, _Limits] | None = None
 
@@ -88,7 +90,7 @@ class Guard:
     def _limits(self, positions: Tensor, shifts: Tensor, batch: BeadBatch) -> tuple[_Limits, Tensor, float]:
         """Limits of bonds, whose lattice shifts are given, and pairs; the shift of each; how far beads may go then."""
         (i, j), slack = batch.bond_index, float("inf")
-        longest = positions.new_full((len(i),), self.longest_bond)
+        longest = self.longest_bond[self._row(i, batch)].to(positions.dtype)
         limits = _Limits(i, j, torch.zeros_like(longest), longest, batch.mass_share(i, j))
         if self.reach > 0.0:
             search = batch.search(Cutoffs.of(self.reach), SKIN * self.reach)
@@ -105,11 +107,16 @@ class Guard:
         self, first: Tensor, second: Tensor, batch: BeadBatch, dtype: torch.dtype
     ) -> tuple[Tensor, _Limits]:
         """Each pair once, without pairs of classes never seen together; and which of the given pairs these are."""
-        lowest = self.closest[batch.bead_class[first], batch.bead_class[second]].to(dtype)
+        classes = batch.bead_class[first], batch.bead_class[second]
+        lowest = self.closest[(self._row(first, batch), *classes)].to(dtype)
         chosen = torch.nonzero((first < second) & (lowest > 0.0)).ravel()
         first, second, lowest = first[chosen], second[chosen], lowest[chosen]
         highest = torch.full_like(lowest, float("inf"))
         return chosen, _Limits(first, second, lowest, highest, batch.mass_share(first, second))
+
+    def _row(self, beads: Tensor, batch: BeadBatch) -> Tensor:
+        """Which range the system of each bead has."""
+        return batch.graph_index[beads] if len(self.longest_bond) > 1 else torch.zeros_like(beads)
 
 
 def _project(positions: Tensor, limits: _Limits, shifts: Tensor) -> Tensor:

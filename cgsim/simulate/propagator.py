@@ -1,5 +1,7 @@
 """The learned propagator: a Gaussian draw by the dynamics GNN, refined by the score GNN."""
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import BaseModel, ConfigDict
 
@@ -38,20 +40,24 @@ class LearnedPropagator:
         model: the trained model, in evaluation mode.
         sampler: how draws are refined; unused by a model without refiner.
         calibration: what was measured of the model after training.
-        trained: range of the training data, which the guard keeps.
+        ranges: which the guard keeps, of each system of the batches that are drawn; or one for all systems.
 
     Attributes:
         n_guarded: [graphs], beads that the guard moved at the end of the last draw.
     """
 
     def __init__(
-        self, model: CoarseGrainedModel, sampler: SamplerSettings, calibration: Calibration, trained: TrainingRange
+        self,
+        model: CoarseGrainedModel,
+        sampler: SamplerSettings,
+        calibration: Calibration,
+        ranges: Sequence[TrainingRange],
     ) -> None:
         self.model, self.sampler, self.calibration = model, sampler, calibration
         self.start = calibration.own_error if sampler.start == "matched" else sampler.start
         self.history_offsets = model.settings.history_offsets
         device = model.embedding.atom_embedding.weight.device
-        self.guard = Guard(trained, device)
+        self.guard = Guard(ranges, device)
         self.noise_scale = torch.tensor(calibration.noise_scale, device=device)
         if sampler.scaled == "none":
             self.noise_scale = torch.ones_like(self.noise_scale)

@@ -1,6 +1,8 @@
 """Health of a rollout: not-a-number, overlapping beads, torn bonds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +12,7 @@ from cgsim.graph import BeadBatch
 from cgsim.typing import Float, Tensor
 
 NOT_A_NUMBER = "not a number"
+LEAST_ALIKE = 10  # training systems that say how near beads may come
 TOLERATED = ("overlap", "torn bond")  # faults that the next steps may repair
 
 
@@ -33,6 +36,29 @@ class TrainingRange(BaseModel):
             longest_bond=max(self.longest_bond, other.longest_bond),
             closest_pair=tuple(tuple(_nearer(a, b) for a, b in zip(*row, strict=True)) for row in rows),
         )
+
+
+def range_among(kinds: set[str], seen: Iterable[tuple[set[str], TrainingRange]], whole: TrainingRange) -> TrainingRange:
+    """The range for a system: closest approaches in those training systems that are made of the same kinds of atoms.
+
+    How near two ions come is a matter of what holds them: in polyamides two lithium ions share a carbonyl group, in
+    polyethers none are ever so near. Training systems count by how many kinds of atoms they have that this one lacks,
+    those with the fewest first, until there are ten, for a few short trajectories have not seen all that may happen.
+    Where none of them has two classes, what all have seen stands; bonds may be as long as in any of all.
+
+    Args:
+        kinds: types of the atoms of the system.
+        seen: types of the atoms, and range, of each training system.
+        whole: range of all of them.
+    """
+    strange = [(len(own - kinds), found) for own, found in seen]
+    if len(strange) < LEAST_ALIKE:
+        return whole
+    most = sorted(n for n, _ in strange)[LEAST_ALIKE - 1]
+    alike = [found for n, found in strange if n <= most]
+    rows = zip(reduce(TrainingRange.joined, alike).closest_pair, whole.closest_pair, strict=True)
+    closest = tuple(tuple(a or b for a, b in zip(*row, strict=True)) for row in rows)
+    return whole.model_copy(update={"closest_pair": closest})
 
 
 def _nearer(one: float, other: float) -> float:

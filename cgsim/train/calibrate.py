@@ -59,9 +59,10 @@ def calibrate(
     squares = torch.cat([of_system[k] for k in which]).to(device)
     scales, found = torch.tensor(before.noise_scale if before else (1.0,) * n_classes, device=device), []
     generator = torch.Generator(device=device).manual_seed(seed)
+    ranges = data.ranges(which)
     for _ in range(N_STEPS):
         trial = Calibration(own_error=own_error, noise_scale=tuple(scales.tolist()), centre_variance=centre_variance)
-        propagator = LearnedPropagator(model, sampler, trial, data.trained)
+        propagator = LearnedPropagator(model, sampler, trial, ranges)
         following = propagator.draw(batch, recent[:, back], generator)
         ratio = _variance_ratio((following - recent[:, -1]).square().sum(dim=-1), squares, batch, n_classes)
         scales = (scales * ratio ** (-0.5 * GAIN)).clamp(*SCALE_RANGE)

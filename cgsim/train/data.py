@@ -6,10 +6,10 @@ from functools import reduce
 import torch
 from torch.utils.data import Dataset
 
-from cgsim.checkpoint import ModelCard
+from cgsim.checkpoint import ModelCard, TrainingSystem, data_hash, range_of
 from cgsim.errors import InputError, nearest
 from cgsim.mapping import MappingSettings
-from cgsim.models.embedding import Vocabulary
+from cgsim.models.embedding import Vocabulary, atom_types
 from cgsim.models.inputs import SystemInputs
 from cgsim.models.model import ModelSettings
 from cgsim.models.normalization import Scales
@@ -33,7 +33,8 @@ class TrainingSet:
         vocabulary: atom and bond types of the training systems.
         scales: normalisation.
         trained: range of the training data, for the health of rollouts.
-        range_of_each: range of each of the trajectories to learn from.
+        systems: all that the weights have learned from in the end, each with its range: what the model that training
+            goes on from has, and last the trajectories to learn from.
     """
 
     train: list[BeadData]
@@ -42,7 +43,7 @@ class TrainingSet:
     vocabulary: Vocabulary
     scales: Scales
     trained: TrainingRange
-    range_of_each: list[TrainingRange]
+    systems: tuple[TrainingSystem, ...]
 
     def inputs(self, data: list[BeadData]) -> list[SystemInputs]:
         """The systems in the indices of the model."""
@@ -59,9 +60,15 @@ class TrainingSet:
 
         Classes that never come within the range in which distances are measured have that range.
         """
-        each = torch.tensor([one.closest_pair for one in self.range_of_each])
+        own = self.systems[-len(self.train) :]
+        each = torch.tensor([system.trained.closest_pair for system in own if system.trained is not None])
         each = each.masked_fill(each == 0.0, settings.largest_cutoff)
         return Approaches(torch.tensor(self.trained.closest_pair), each)
+
+    def ranges(self, which: list[int]) -> list[TrainingRange]:
+        """The range that rollouts of some of the trajectories to learn from are kept in."""
+        of_each = {k: range_of(self.train[k].store.atoms, self.systems, self.trained) for k in set(which)}
+        return [of_each[k] for k in which]
 
 
 def load_training_set(
@@ -100,9 +107,30 @@ def load_training_set(
     if start is not None:
         vocabulary, scales = joint_vocabulary(start.vocabulary, vocabulary), start.scales
         trained = start.trained.joined(trained)
-    out = TrainingSet(data, held_out, units, vocabulary, scales, trained, ranges)
+    new = tuple(_described(one, found) for one, found in zip(data, ranges, strict=True))
+    known = {_identity(system) for system in new}
+    before = (system for system in (start.training_systems if start else ()) if _identity(system) not in known)
+    out = TrainingSet(data, held_out, units, vocabulary, scales, trained, (*before, *new))
     out.inputs(held_out)
     return out
+
+
+def _described(data: BeadData, trained: TrainingRange) -> TrainingSystem:
+    """A trajectory as the card of a model names it."""
+    beads, types = data.trajectory, sorted(set(atom_types(data.store.atoms)))
+    return TrainingSystem(
+        file=data.source.path.name,
+        mapping_hash=data.store.mapping.hash,
+        data_hash=data_hash(beads),
+        n_beads=beads.system.n_particles,
+        length=float(beads.time[-1] - beads.time[0]),
+        atom_types=tuple(types),
+        trained=trained,
+    )
+
+
+def _identity(system: TrainingSystem) -> tuple[str, str, str]:
+    return system.file, system.mapping_hash, system.data_hash
 
 
 def _check_species(data: list[BeadData], start: ModelCard) -> None:

@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, TQDMProgressBar
 from torch.utils.data import DataLoader, Subset
 
-from cgsim.checkpoint import ModelCard, TrainedModel, TrainingSystem, save_model
+from cgsim.checkpoint import ModelCard, TrainedModel, save_model
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
 from cgsim.models.execution import Execution
@@ -27,7 +27,7 @@ from cgsim.train.calibrate import calibrate
 from cgsim.train.curves import Curves
 from cgsim.train.data import TrainingSet, Windows, load_training_set
 from cgsim.train.module import TrainingModule, TrainingSettings, collate, epoch_order
-from cgsim.train.source import BeadData, Source
+from cgsim.train.source import Source
 from cgsim.train.start import check_start, differences, take_weights, weights_hash
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.units import UnitSystem
@@ -268,14 +268,7 @@ def _card(plan: Plan, data: TrainingSet, model: CoarseGrainedModel, figures: dic
         surroundings=data.vocabulary.surroundings,
         scales=data.scales,
         trained=data.trained,
-        training_systems=_training_systems(data.train, plan.start),
+        training_systems=data.systems,
         figures=figures,
         experiment=plan.experiment,
     )
-
-
-def _training_systems(data: list[BeadData], start: TrainedModel | None) -> tuple[TrainingSystem, ...]:
-    """All that the weights have learned from: what the model to start from has, and the new ones."""
-    before = start.card.training_systems if start else ()
-    new = tuple(TrainingSystem.of(d.source.path.name, d.store.mapping.hash, d.trajectory) for d in data)
-    return (*(system for system in before if system not in new), *new)

@@ -46,7 +46,7 @@ def main(models: list[Path]) -> None:
             torch.from_numpy(np.concatenate([s.wrapped_positions for s in starts], axis=1)),
             torch.from_numpy(np.concatenate([s.image_flags for s in starts], axis=1)),
         )
-        propagator = LearnedPropagator(trained.model, card.sampler, card.calibration, card.trained)
+        propagator = LearnedPropagator(trained.model, card.sampler, card.calibration, [card.trained])
         frames = rollout(propagator, batch, state, torch.Generator().manual_seed(0))
         drawn = np.stack([next(frames).wrapped_positions.numpy() for _ in range(N_STEPS)])[SETTLE:]
         ends = np.cumsum(batch.sizes)

@@ -93,7 +93,8 @@ def windows(model: TrainedModel, path: Path, ahead: int) -> Windows:
 def follow(model: TrainedModel, sampler: SamplerSettings, path: Path, n_steps: int) -> Array:
     """Surroundings in MD and after every step, [1 + steps, polymer and anion, shells]."""
     given = windows(model, path, ahead=0)
-    propagator = LearnedPropagator(model.model, sampler, model.card.calibration, model.trained)
+    ranges = [model.range_of(open_beads(path, model.card.mapping).atoms)]
+    propagator = LearnedPropagator(model.model, sampler, model.card.calibration, ranges)
     generator = torch.Generator().manual_seed(1)
     back = [-1 - offset for offset in reversed(model.card.model.history_offsets)]
     out, recent = [given.md], given.recent

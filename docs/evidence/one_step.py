@@ -52,7 +52,7 @@ def drawn(model: TrainedModel, sampler: SamplerSettings, beads: BeadStore, histo
     system = SystemInputs.of(
         beads.atoms, beads.mapping, cell, card.vocabulary, card.scales.class_names, str(beads.store.path)
     )
-    propagator = LearnedPropagator(model.model, sampler, card.calibration, model.trained)
+    propagator = LearnedPropagator(model.model, sampler, card.calibration, [model.range_of(beads.atoms)])
     with torch.no_grad():
         batch = make_batch([system], [0] * len(histories), model.model.embedding)
     history = torch.from_numpy(histories).float().flatten(0, 1)

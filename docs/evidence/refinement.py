@@ -86,7 +86,7 @@ def _roll(
     if not (scale and refine):
         calibration = Calibration(own_error=calibration.own_error, noise_scale=(1.0,) * len(card.scales.class_names))
     kept, model.refiner = model.refiner, model.refiner if refine else None
-    propagator = LearnedPropagator(model, sampler, calibration, card.trained)
+    propagator = LearnedPropagator(model, sampler, calibration, [card.trained])
     state = RolloutState(torch.from_numpy(start.wrapped_positions), torch.from_numpy(start.image_flags))
     frames, guarded = [], 0
     for frame in rollout(propagator, batch, state, torch.Generator().manual_seed(0)):

@@ -96,7 +96,7 @@ def frames_of(kind, n_steps=4, **changes):
     trained = TrainingRange(longest_bond=6.0, closest_pair=((1.5,) * n_classes,) * n_classes)
     sampler = SamplerSettings(method="heun", start=0.4, end=0.1, n_levels=4)
     calibration = Calibration(own_error=0.5, noise_scale=(0.2,) * n_classes)
-    propagator = LearnedPropagator(model, sampler, calibration, trained)
+    propagator = LearnedPropagator(model, sampler, calibration, [trained])
     present = torch.cat([h[:, -1] for h in histories(model, which)]).float()
     state = RolloutState(present[None].repeat(2, 1, 1), torch.zeros(2, len(present), 3, dtype=torch.int32))
     frames = list(islice(rollout(propagator, batch, state, torch.Generator().manual_seed(1)), n_steps))

@@ -1,5 +1,6 @@
 """A rollout that breaks ends with its good frames and a verdict; the others beside it go on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def chains(tmp_path, monkeypatch) -> tuple[TrainedModel, list[Path]]:
         position[:, :, 0] = 100.0 * place
         position[:, :, 1] = 1.3 * np.arange(3)
         starts.append(tmp_path / f"chain-{place}.h5")
-        write_store(starts[-1], trajectory_of(bead_spring(3, type_names=("1",)), position, OPEN, 1.0))
+        atoms = replace(bead_spring(3, type_names=("1",)), names=(starts[-1].stem,) * 3)
+        write_store(starts[-1], trajectory_of(atoms, position, OPEN, 1.0))
     wanted = ModelSettings(lag_time=1.0, history_offsets=(0,), dynamics=DynamicsSettings(network=NETWORK))
     seen = TrainingRange(longest_bond=2.0, closest_pair=((1.0,),))
     return trained_model(wanted, [bead_spring(3, type_names=("1",))], MappingSettings(atoms_per_bead=1), seen), starts
@@ -104,6 +106,26 @@ def test_run_with_faults_is_the_same_wherever_it_was_interrupted(tmp_path, chain
         for one, other in zip(whole, parts, strict=True):
             assert one.verdict == other.verdict
             assert_same_rollout(one.path, other.path)
+
+
+def test_every_rollout_that_is_alive_is_kept_in_the_range_of_its_own_system(tmp_path, chains, monkeypatch):
+    model, starts = chains
+    wanted = settings(model, 8, health=PATIENT)
+    whole = model.card.trained
+    given = []
+
+    class Noting(Marching):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__()
+            given.append([one.longest_bond for one in arguments[3]])
+
+    monkeypatch.setattr(module, "LearnedPropagator", Noting)
+    place = {path.stem: float(k) for k, path in enumerate(starts)}
+    monkeypatch.setattr(
+        TrainedModel, "range_of", lambda _, atoms: whole.model_copy(update={"longest_bond": place[atoms.names[0]]})
+    )
+    simulate(model, starts, tmp_path / "out.h5", wanted, resume=False, report=silent)
+    assert given == [[0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 3.0], [1.0, 3.0], [3.0]]
 
 
 def test_run_ends_when_all_are_broken(tmp_path, chains):

@@ -32,7 +32,7 @@ def chains(masses: tuple[float, ...] = (1.0, 1.0, 1.0)) -> tuple[torch.Tensor, B
 
 
 def guard() -> Guard:
-    return Guard(RANGE, torch.device("cpu"))
+    return Guard([RANGE], torch.device("cpu"))
 
 
 def centres(positions: torch.Tensor, batch: BeadBatch) -> torch.Tensor:
@@ -107,6 +107,22 @@ def test_classes_never_seen_together_are_not_kept_apart():
     )
     kept, _ = guard()(positions * 0.01, positions, batch)
     assert torch.equal(kept, positions * 0.01)
+
+
+def test_every_system_is_kept_in_its_own_range():
+    present, batch = chains()
+    drawn = present.clone()
+    drawn[1::3] = drawn[0::3] + torch.tensor([0.3, 0.0, 0.0])
+    drawn[2::3] = drawn[0::3] + torch.tensor([0.0, 9.0, 0.0])
+    wider = TrainingRange(longest_bond=3.0, closest_pair=((1.8, 2.0), (2.0, 0.0)))
+    kept, _ = Guard([RANGE, wider], torch.device("cpu"))(drawn, present, batch)
+    apart = (kept[1::3] - kept[0::3]).norm(dim=-1)
+    assert apart.tolist() == pytest.approx([1.0, 1.8], rel=2e-3)
+    drawn[1::3] = drawn[0::3] + torch.tensor([5.0, 0.0, 0.0])
+    kept, _ = Guard([RANGE, wider], torch.device("cpu"))(drawn, present, batch)
+    assert (kept[1::3] - kept[0::3]).norm(dim=-1).tolist() == pytest.approx([1.5, 3.0], rel=2e-3)
+    swapped, _ = Guard([wider, RANGE], torch.device("cpu"))(drawn, present, batch)
+    assert (swapped[1::3] - swapped[0::3]).norm(dim=-1).tolist() == pytest.approx([3.0, 1.5], rel=2e-3)
 
 
 def test_what_is_no_number_is_passed_on_for_the_monitor_to_see():

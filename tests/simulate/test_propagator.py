@@ -42,7 +42,7 @@ def situation(
     history = torch.from_numpy(np.concatenate([one] * (2 * copies))).float()
     n = len(model.scales.class_names)
     seen = TrainingRange(longest_bond=4.0, closest_pair=((0.5,) * n,) * n)
-    return LearnedPropagator(model, sampler, CALIBRATION, seen), history, batch
+    return LearnedPropagator(model, sampler, CALIBRATION, [seen]), history, batch
 
 
 def centres(batch, displacements: torch.Tensor) -> torch.Tensor:
@@ -189,7 +189,7 @@ def test_scales_of_a_calibration_are_not_used_where_nothing_is_to_be_scaled(refi
     draws = []
     for scaled in ("none", "draw"):
         sampler = UNGUARDED.model_copy(update={"scaled": scaled})
-        draws.append(LearnedPropagator(plain.model, sampler, calibration, seen).draw(batch, history, generator()))
+        draws.append(LearnedPropagator(plain.model, sampler, calibration, [seen]).draw(batch, history, generator()))
     assert torch.equal(draws[0], plain.draw(batch, history, generator()))
     assert not torch.equal(draws[0], draws[1])
 

@@ -1,4 +1,5 @@
 import math
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 from systems import OPEN
 
 from cgsim.graph import BeadBatch
-from cgsim.simulate.stability import HealthMonitor, HealthSettings, TrainingRange
+from cgsim.simulate.stability import LEAST_ALIKE, HealthMonitor, HealthSettings, TrainingRange, range_among
 
 CUBIC = np.eye(3) * 20.0
 RANGE = TrainingRange(longest_bond=1.5, closest_pair=((1.0, 2.0), (2.0, 0.0)))  # class 1 was never seen beside itself
@@ -138,3 +139,47 @@ def test_system_without_bonds_or_seen_contacts_is_only_asked_for_numbers():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
         HealthSettings(**wrong)
+
+
+def a_range(*closest: float, longest: float = 4.0) -> TrainingRange:
+    """Of two classes: pairs of the first, of both, of the second."""
+    a, b, c = closest
+    return TrainingRange(longest_bond=longest, closest_pair=((a, b), (b, c)))
+
+
+ETHERS = [({"C4", "O2"}, a_range(2.0, 3.0, 3.9 + 0.1 * k, longest=3.0 + 0.1 * k)) for k in range(LEAST_ALIKE - 2)]
+ESTERS = [({"C4", "O2", "C3", "O1"}, a_range(1.9, 2.8, 3.5))] * 3
+AMIDES = [({"C4", "C3", "O1", "N3"}, a_range(1.8, 2.9, 2.5, longest=6.0))] * 3
+ALL = reduce(TrainingRange.joined, (found for _, found in [*ETHERS, *ESTERS, *AMIDES]))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        # Eight ethers are too few; esters lack two kinds of atoms, amides three.
+        ({"C4", "O2"}, (1.9, 2.8, 3.5)),
+        ({"C4", "O2", "C3", "O1"}, (1.9, 2.8, 3.5)),
+        ({"C4", "C3", "O1", "N3"}, (1.8, 2.8, 2.5)),
+        ({"C4", "O2", "C3", "O1", "N3"}, (1.8, 2.8, 2.5)),
+    ],
+    ids=["ether", "ester", "amide", "all kinds"],
+)
+def test_range_is_that_of_the_systems_with_the_fewest_strange_kinds_of_atoms(kinds, expected):
+    found = range_among(kinds, [*AMIDES, *ETHERS, *ESTERS], ALL)
+    assert found == a_range(*expected, longest=6.0)
+
+
+def test_ten_systems_alike_are_enough():
+    seen = [*AMIDES, *ETHERS, ({"C4"}, a_range(2.5, 2.7, 3.9)), ({"O2"}, a_range(2.5, 3.1, 4.4))]
+    whole = reduce(TrainingRange.joined, (found for _, found in seen))
+    assert range_among({"C4", "O2"}, seen, whole) == a_range(2.0, 2.7, 3.9, longest=6.0)
+
+
+def test_few_systems_have_one_range():
+    assert range_among({"C4", "O2"}, [*ETHERS[1:], *AMIDES[:1]], ALL) == ALL
+    assert range_among({"C4"}, [], ALL) == ALL
+
+
+def test_classes_that_no_system_alike_has_are_kept_apart_as_in_all():
+    alone = [({"C4", "O2"}, a_range(2.0, 0.0, 0.0))] * LEAST_ALIKE
+    assert range_among({"C4", "O2"}, [*alone, *AMIDES], ALL) == a_range(2.0, 2.8, 2.5, longest=6.0)

@@ -62,7 +62,7 @@ def test_calibrated_draws_have_the_variance_of_the_data(tmp_path, scaled):
     which, history, displacement = collate([windows[i] for i in range(0, len(windows), 2)])
     with torch.no_grad():
         batch = make_batch(data.inputs(data.train), which, model.embedding)
-    propagator = LearnedPropagator(model, sampler, calibration, data.trained)
+    propagator = LearnedPropagator(model, sampler, calibration, data.ranges(which))
     drawn = propagator.draw(batch, history, torch.Generator().manual_seed(1)) - history[:, -1]
     ratio = float(drawn.square().mean() / displacement.square().mean())
     # Variances of 9,000 numbers here and 3,000 in the calibration, drawn and true: 4.5 standard errors.

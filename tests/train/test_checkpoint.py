@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,15 +8,24 @@ from safetensors.torch import load_file, save_file
 from systems import electrolyte, trained_model
 
 from cgsim import checkpoint
-from cgsim.checkpoint import TrainedModel, find_model, load_model, member_folders, pretrained_models, save_model
+from cgsim.checkpoint import (
+    TrainedModel,
+    TrainingSystem,
+    find_model,
+    load_model,
+    member_folders,
+    pretrained_models,
+    save_model,
+)
 from cgsim.errors import InputError
 from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
-from cgsim.models.embedding import EmbeddingSettings
+from cgsim.models.embedding import EmbeddingSettings, atom_types
 from cgsim.models.model import ModelSettings
 from cgsim.models.network import NetworkSettings
 from cgsim.models.refiner import RefinerSettings
-from cgsim.simulate.stability import TrainingRange
+from cgsim.simulate.stability import LEAST_ALIKE, TrainingRange
+from cgsim.trajectory import System
 
 CPU = torch.device("cpu")
 NETWORK = NetworkSettings(latent=8, n_steps=1, n_vectors=4, n_radial=4)
@@ -217,6 +227,44 @@ def test_an_ensemble_has_seen_what_any_of_its_members_has():
     first, second = (TrainedModel(one.model, one.card.model_copy(update={"trained": r})) for r in ranges)
     both = TrainedModel(first.model, first.card, (second,)).trained
     assert (both.longest_bond, both.closest_pair) == (5, ((2,) * n,) * n)
+
+
+def with_systems(model: TrainedModel, *systems: tuple[tuple[str, ...], float]) -> TrainedModel:
+    """A model that learned from systems of some types of atoms, with a closest approach of all beads in each."""
+    n = len(model.card.scales.class_names)
+    found = [
+        TrainingSystem(
+            file=f"{k}.h5",
+            mapping_hash="",
+            data_hash="",
+            n_beads=1,
+            length=1.0,
+            atom_types=types,
+            trained=TrainingRange(longest_bond=1.0, closest_pair=((closest,) * n,) * n),
+        )
+        for k, (types, closest) in enumerate(systems)
+    ]
+    return replace(model, card=model.card.model_copy(update={"training_systems": tuple(found)}))
+
+
+def closest_of(model: TrainedModel, atoms: System) -> float:
+    return model.range_of(atoms).closest_pair[0][0]
+
+
+def test_range_of_a_system_is_that_of_training_systems_with_its_kinds_of_atoms():
+    atoms, model = electrolyte(), a_model()
+    own = tuple(sorted(set(atom_types(atoms))))
+    assert closest_of(model, atoms) == 0.5  # this card has no training systems
+    ten, others = ((own, 4.0),) * LEAST_ALIKE, (((*own, "N3"), 2.0),) * 3
+    known = with_systems(model, *others, *ten)
+    assert closest_of(known, atoms) == 4.0
+    assert known.range_of(atoms).longest_bond == model.card.trained.longest_bond
+    assert closest_of(with_systems(model, *others, *ten[1:]), atoms) == 2.0
+    assert closest_of(replace(known, others=(with_systems(model, *ten[1:], (own, 3.0)),)), atoms) == 3.0
+    # A card that was written before training systems had ranges.
+    before = known.card.training_systems[-1].model_copy(update={"trained": None, "atom_types": ()})
+    old = known.card.model_copy(update={"training_systems": (*known.card.training_systems[:-1], before)})
+    assert closest_of(TrainedModel(known.model, old), atoms) == 0.5
 
 
 @pytest.mark.parametrize("changes", [{"lag_time": 30.0}, {"refiner": None}], ids=["lag", "no refiner"])

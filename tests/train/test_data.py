@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 from systems import (
+    LITHIUM,
     OPEN,
+    TFSI,
     TRICLINIC,
     bead_spring,
     electrolyte,
     electrolyte_store,
     glyme,
+    join,
     molecule,
     rouse_motion,
     rouse_store,
@@ -25,6 +28,7 @@ from cgsim.mapping import MappingSettings
 from cgsim.models.dynamics import DynamicsSettings
 from cgsim.models.model import ModelSettings
 from cgsim.models.refiner import RefinerSettings
+from cgsim.simulate.stability import LEAST_ALIKE
 from cgsim.train.data import Windows, load_training_set
 from cgsim.train.source import Source, load
 from cgsim.trajectory.store import write_store
@@ -212,6 +216,24 @@ def test_ranges_are_those_of_brute_force(box):
             expected = closest[a, b] if math.isfinite(closest[a, b]) else 0.0
             assert data.trained.closest_pair[i][j] == pytest.approx(expected)
     assert data.scales.mean_degree == pytest.approx(np.mean(degrees))
+
+
+def test_rollouts_are_kept_in_the_range_of_the_systems_with_the_same_kinds_of_atoms(tmp_path):
+    boxes = [electrolyte_store(tmp_path / f"{k}.h5", 6, cell=2.0 * TRICLINIC, seed=k) for k in range(LEAST_ALIKE)]
+    amine = join([molecule("CN(C)CCOC"), *[molecule(LITHIUM)] * 9, *[molecule(TFSI)] * 9])
+    motion = shaking_molecules(amine, 0.6 * TRICLINIC, 6, drift=0.3, rattle=0.1, seed=0)
+    write_store(tmp_path / "amine.h5", trajectory_of(amine, motion, 0.6 * TRICLINIC, 2.0))
+    data = load_training_set([whole(tmp_path / "amine.h5"), *map(whole, boxes)], [], MAPPING, settings(2.0, (0,), 7.0))
+    assert [system.file for system in data.systems] == ["amine.h5", *(path.name for path in boxes)]
+    lithium, anion = map(data.scales.class_names.index, ("Li", "TFSI"))
+    strange, *ethers = [system.trained.closest_pair[lithium][anion] for system in data.systems]
+    seen = min(closest for closest in ethers if closest > 0.0)  # in some of these boxes they never meet
+    assert strange < seen
+    own, other, another = data.ranges([0, 1, 5])
+    assert own == data.trained
+    assert other == another
+    assert other.closest_pair[lithium][anion] == seen
+    assert other.longest_bond == data.trained.longest_bond
 
 
 def test_drift_of_the_whole_box_enters_no_scale(tmp_path):

@@ -196,7 +196,7 @@ def test_rollout_of_a_trained_model_diffuses_as_the_best_predictor_with_its_hist
         torch.from_numpy(data.trajectory.wrapped_positions[-(k + 1) :]), torch.zeros(k + 1, n, 3, dtype=torch.int32)
     )
     propagator = LearnedPropagator(
-        trained.model, SamplerSettings(guard=False), trained.card.calibration, trained.card.trained
+        trained.model, SamplerSettings(guard=False), trained.card.calibration, [trained.card.trained]
     )
     frames = islice(rollout(propagator, batch, state, torch.Generator().manual_seed(0)), 3000)
     walked = torch.stack([f.wrapped_positions for f in frames]).double().numpy()

@@ -71,7 +71,7 @@ class Setting:
 
     def propagator(self) -> LearnedPropagator:
         """The model ready to draw, with its guard."""
-        return LearnedPropagator(self.model, self.sampler, self.calibration, self.trained)
+        return LearnedPropagator(self.model, self.sampler, self.calibration, [self.trained])
 
 
 def import_electrolyte(folder: Path) -> Path:
@@ -121,7 +121,7 @@ def load_shipped(name: str, store: Path, device: torch.device) -> Setting:
         model=model.model,
         sampler=card.sampler,
         calibration=card.calibration,
-        trained=model.trained,
+        trained=model.range_of(beads.atoms),
         inputs=inputs,
     )
 
