@@ -38,13 +38,16 @@ def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajecto
         raise InputError(f"{path}: has a periodic cell, but the model was trained on open systems")
     if offsets[-1] == 0:  # one frame is history enough, whatever the save interval
         frames, stride = range(beads.store.n_frames), 1
+    elif beads.store.n_frames == 1:
+        looks_back = format_time(offsets[-1] * lag, card.units)
+        raise InputError(f"{path}: has one frame, {card.name!r} looks back {looks_back}{_from_one_frame(beads)}")
     else:
         stride = lag_stride(beads, lag)
         frames = window_frames(beads.store.n_frames, stride, offsets, ahead=0)
     if not len(frames):
         raise InputError(
             f"{path}: the model looks back {offsets[-1]} lags of {format_time(lag, card.units)}, which needs "
-            f"{offsets[-1] * stride + 1} frames; the file has {beads.store.n_frames}"
+            f"{offsets[-1] * stride + 1} frames; the file has {beads.store.n_frames}{_from_one_frame(beads)}"
         )
     since = beads.store.time - beads.store.time[0]
     present = frames[-1] if np.isinf(begin) else int(np.searchsorted(since, begin - 1e-6 * lag))
@@ -84,6 +87,12 @@ def _cards_that_know(beads: BeadStore) -> dict[str, ModelCard]:
         and set(beads.mapping.class_names) <= set(card.scales.class_names)
         and set(atom_types(beads.atoms)) <= set(card.atom_types)
     }
+
+
+def _from_one_frame(beads: BeadStore) -> str:
+    """Names the models that ship, know the atoms of a store and take one frame for history."""
+    found = [name for name, card in _cards_that_know(beads).items() if card.model.history_offsets[-1] == 0]
+    return f"; one frame is enough for what ships as: {', '.join(found)}" if found else ""
 
 
 def warn_of_unfamiliar(beads: BeadStore, card: ModelCard) -> None:

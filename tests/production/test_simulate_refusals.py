@@ -71,7 +71,8 @@ def test_resuming_needs_an_interrupted_run_of_the_same_settings(tmp_path, model,
 def test_start_that_does_not_suit_the_model_is_refused(tmp_path, model, boxes):
     short = electrolyte_store(tmp_path / "short.h5", 3, cell=CELL)
     assert message_of_refusal(tmp_path, model, [short], settings(model, 1)) == (
-        f"{short}: the model looks back 3 lags of 2 ps, which needs 4 frames; the file has 3"
+        f"{short}: the model looks back 3 lags of 2 ps, which needs 4 frames; the file has 3; "
+        "one frame is enough for what ships as: fast-electrolyte"
     )
     assert message_of_refusal(tmp_path, model, boxes[:1], settings(model, 1, begin=100.0)) == (
         f"{boxes[0]}: cannot start at 100 ps; the trajectory is 14 ps long"
@@ -90,6 +91,13 @@ def test_start_that_does_not_suit_the_model_is_refused(tmp_path, model, boxes):
     assert message_of_refusal(tmp_path, model, [tmp_path / "sulfur.h5"], settings(model, 1)).startswith(
         f"{tmp_path / 'sulfur.h5'}: atom type 'S2' (element and number of bonds) is unknown to the model"
     )
+
+
+def test_one_frame_is_refused_by_a_model_with_a_memory_and_one_without_is_named(tmp_path, model):
+    start = electrolyte_store(tmp_path / "start.h5", 1, cell=CELL)
+    message = message_of_refusal(tmp_path, model, [start], settings(model, 1))
+    expected = f"{start}: has one frame, {model.card.name!r} looks back 6 ps; one frame is enough for what ships as: "
+    assert message == f"{expected}fast-electrolyte"
 
 
 def test_model_of_open_systems_refuses_a_periodic_start(tmp_path, boxes):
