@@ -26,17 +26,16 @@ from cgsim.trajectory import Trajectory
 from cgsim.trajectory.store import TrajectoryStore
 from cgsim.typing import Array
 
-SEEN_EVERY = 128.0  # ps
 WINDOW = (256.0, 1024.0)  # ps, fitted
 LEFT_OUT = 512.0  # ps, in which a rollout finds what it holds for equilibrium
 ROLES = ("li", "anion", "polymer")
 SEEDS = (0, 1)
 
 
-def log_diffusivities(rollout: Trajectory) -> list[float]:
-    """Decimal logarithm of D, Å^2/ps, of each role."""
+def log_diffusivities(rollout: Trajectory, seen_every: float) -> list[float]:
+    """Decimal logarithm of D, Å^2/ps, of each role, from frames that far apart."""
     interval = float(np.median(np.diff(rollout.time)))
-    beads = rollout[round(LEFT_OUT / interval) :: round(SEEN_EVERY / interval)]
+    beads = rollout[round(LEFT_OUT / interval) :: round(seen_every / interval)]
     system = beads.system
     positions = beads.unwrapped_positions
     positions = remove_drift(positions, centre_of_mass(positions, system.masses))
@@ -45,12 +44,12 @@ def log_diffusivities(rollout: Trajectory) -> list[float]:
         of = species.particles
         molecules = np.unique(system.molecule_id[of], return_inverse=True)[1]
         centres = centres_of_mass(positions[:, of], system.masses[of], molecules)
-        displacement = mean_squared_displacement(centres, np.arange(centres.shape[1]), SEEN_EVERY)
+        displacement = mean_squared_displacement(centres, np.arange(centres.shape[1]), seen_every)
         found.append(float(np.log10(diffusion_coefficient_within(displacement, WINDOW).coefficient.value)))
     return found
 
 
-def measure(name: str, stores: list[Path], length: float) -> Array:
+def measure(name: str, stores: list[Path], length: float, seen_every: float) -> Array:
     """Log diffusivities, [seeds, systems, roles]."""
     model = load_model(find_model(name), torch.device("cpu"))
     found = []
@@ -58,7 +57,7 @@ def measure(name: str, stores: list[Path], length: float) -> Array:
         settings = ProductionSettings(time=length, sampler=model.card.sampler, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
             results = simulate(model, stores, Path(folder) / "out.h5", settings, resume=False, report=lambda _: None)
-            found.append([log_diffusivities(TrajectoryStore(result.path).read()) for result in results])
+            found.append([log_diffusivities(TrajectoryStore(result.path).read(), seen_every) for result in results])
     return np.array(found)
 
 
@@ -68,10 +67,11 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--systems", nargs="+", type=Path, required=True, help="stores to begin from")
     parser.add_argument("--time", type=float, default=6400.0, help="of each rollout, in ps")
+    parser.add_argument("--seen-every", type=float, default=128.0, help="in ps; a multiple of all lag times")
     given = parser.parse_args()
     first = None
     for name in given.models:
-        found = measure(name, given.systems, given.time)
+        found = measure(name, given.systems, given.time, given.seen_every)
         first = found if first is None else first
         difference = (found - first).mean(axis=0)
         errors = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
