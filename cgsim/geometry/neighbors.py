@@ -1,9 +1,9 @@
-"""Neighbour pairs of a batch of systems: all pairs without a cell, vesin's cell list in a periodic one.
+"""Neighbour pairs of a batch of systems: all pairs of small systems are looked at, larger ones have vesin's cell list.
 
-A search is made with a skin and kept until a particle has moved half of it (Verlet, Phys. Rev. 159, 98 (1967)). Where
-one has moved by more than the whole skin since the last search, as in the first calls of a refinement, the next is made
-without, for it would not be kept. Whether a kept search or a new one gives the pairs makes no difference to them, nor
-to their order.
+There a search is made with a skin and kept until a particle has moved half of it (Verlet, Phys. Rev. 159, 98 (1967)).
+Where one has moved by more than the whole skin since the last search, as in the first calls of a refinement, the next
+is made without, for it would not be kept. Which way the pairs are found, by a kept search or a new one, makes no
+difference to them, nor to their order.
 
 Some particles may be marked, and pairs with one or two of them be sought further: a few ions feel each other from afar,
 and a list of all pairs that near would be many times as long.
@@ -16,26 +16,10 @@ import numpy as np
 import torch
 import vesin.torch
 
+from cgsim.geometry.all_pairs import LARGEST_BOX, LARGEST_OPEN, BoxPairs, NeighborPairs, OpenPairs
 from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.geometry.periodic import inverse_cell
 from cgsim.typing import Bool, Float, Float32, Float64, Int, Tensor
-
-LARGEST_TABLE = 500  # particles of an open system of which all pairs are looked at
-
-
-@dataclass(frozen=True)
-class NeighborPairs:
-    """Directed pairs within a cutoff; each unordered pair appears in both directions.
-
-    Attributes:
-        sender: [pairs], index of the neighbour.
-        receiver: [pairs], index of the particle that has the neighbour; ascending, and for each the senders ascend.
-        shifts: [pairs, 3], length; ``positions[sender] + shifts - positions[receiver]`` is the pair's vector.
-    """
-
-    sender: Int[Tensor, " pairs"]
-    receiver: Int[Tensor, " pairs"]
-    shifts: Float[Tensor, "pairs 3"]
 
 
 @dataclass(frozen=True)
@@ -83,9 +67,11 @@ class NeighborSearch:
         cutoffs: ranges of pairs.
         skin: length that a search reaches further, so that it can be kept; 0 searches anew every time.
         is_marked: which particles are; none if not given.
+        largest_box: particles of a box of which all pairs are looked at, if it is rectangular and large enough for the
+            cutoffs to find nearest images only.
 
     Attributes:
-        n_searches: searches made so far.
+        n_searches: searches made so far; of small systems none is kept, and none counted.
         has_nearest_images_only: no pair with a particle that is not marked is found in two images, and the one that is
             found is the nearest.
     """
@@ -97,12 +83,14 @@ class NeighborSearch:
         cutoffs: Cutoffs,
         skin: float,
         is_marked: Bool[Tensor, " particles"] | None = None,
+        largest_box: int = LARGEST_BOX,
     ) -> None:
         device = cell.device
         self.sizes, self.cutoffs, self.skin = sizes, cutoffs, skin
         if cutoffs.is_uniform or is_marked is None or not bool(is_marked.any()):
             self.cutoffs, is_marked = Cutoffs.of(cutoffs.plain), None
         self.n_searches = 0
+        self._borders: list[int] = np.cumsum(sizes)[:-1].tolist()
         self._cell = cell.detach().double()
         self._inverse = inverse_cell(self._cell)
         self._is_open: list[bool] = (cell == 0).all(dim=-1).all(dim=-1).tolist()
@@ -120,14 +108,15 @@ class NeighborSearch:
             self._marked = torch.nonzero(is_marked).ravel()
             self._marked_sizes = tuple(torch.bincount(self._graph[self._marked], minlength=len(sizes)).tolist())
         self._kept: _Search | None = None
-        self._table: _Found | None = None
         largest = max(sizes, default=0)
-        if all(self._is_open) and (math.isinf(self.cutoffs.largest) or largest <= LARGEST_TABLE):
-            sender, receiver = _all_pairs(count, self._graph)
-            offsets = torch.zeros(len(sender), 3, device=device)
-            is_finite = math.isfinite(self.cutoffs.plain)
-            squares = self._squares_of(receiver, sender) if is_finite else None
-            self._table = _Found(receiver, sender, offsets, squares)
+        self._open = self._boxes = None
+        if all(self._is_open) and (math.isinf(self.cutoffs.largest) or largest <= LARGEST_OPEN):
+            self._open = OpenPairs(sizes, self._squares, self._mark)
+        elif not any(self._is_open) and largest <= largest_box and self._is_rectangular_and_large():
+            marks = self._mark.tensor_split(self._borders)
+            self._boxes = [
+                BoxPairs(box.diagonal(), self._squares, mark) for box, mark in zip(self._cell, marks, strict=True)
+            ]
 
     @torch.no_grad()
     def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
@@ -136,8 +125,10 @@ class NeighborSearch:
         Args:
             positions: all systems' particles, one system after the other.
         """
-        if self._table is not None:
-            return self._pairs_of_table(positions, self._table)
+        if self._open is not None:
+            return self._open.pairs(positions)
+        if self._boxes is not None:
+            return self._pairs_in_boxes(positions, self._boxes)
         search = self._search(positions, 0.5)
         found = search.found
         receiver, sender, offsets = found.receiver, found.sender, found.offsets
@@ -155,8 +146,8 @@ class NeighborSearch:
         Returns:
             The pairs, and the length that every particle may move before some might be missing.
         """
-        if self._table is not None:
-            sender, receiver = self._table.sender, self._table.receiver
+        if self._open is not None:
+            sender, receiver = self._open.sender, self._open.receiver
             return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3)), math.inf
         search = self._search(positions, 0.25, always_with_skin=True)
         found = search.found
@@ -264,13 +255,20 @@ class NeighborSearch:
             return vectors @ matrix[0]
         return (vectors[:, :, None] * matrix.index_select(0, self._graph)).sum(dim=1)
 
-    def _pairs_of_table(self, positions: Tensor, table: _Found) -> NeighborPairs:
-        sender, receiver = table.sender, table.receiver
-        if table.squares is not None:
-            squares = (positions.index_select(0, sender) - positions.index_select(0, receiver)).square().sum(dim=-1)
-            near = torch.nonzero(squares < table.squares).ravel()
-            sender, receiver = sender.index_select(0, near), receiver.index_select(0, near)
-        return NeighborPairs(sender, receiver, positions.new_zeros(len(sender), 3))
+    def _pairs_in_boxes(self, positions: Tensor, boxes: list[BoxPairs]) -> NeighborPairs:
+        found = [box.pairs(part) for box, part in zip(boxes, positions.tensor_split(self._borders), strict=True)]
+        if len(found) == 1:
+            return found[0]
+        starts = [0, *self._borders]
+        return NeighborPairs(
+            torch.cat([one.sender + start for one, start in zip(found, starts, strict=True)]),
+            torch.cat([one.receiver + start for one, start in zip(found, starts, strict=True)]),
+            torch.cat([one.shifts for one in found]),
+        )
+
+    def _is_rectangular_and_large(self) -> bool:
+        off_diagonal = self._cell - torch.diag_embed(self._cell.diagonal(dim1=-2, dim2=-1))
+        return not bool(off_diagonal.any()) and self._has_nearest_images_only(self.cutoffs.largest)
 
 
 def neighbor_pairs(
@@ -283,14 +281,3 @@ def neighbor_pairs(
 def _order(key: Int[Tensor, " pairs"]) -> Int[Tensor, " pairs"]:
     """Places of different numbers in ascending order; numpy finds them three times as fast as torch on a CPU."""
     return torch.from_numpy(np.argsort(key.numpy())) if key.device.type == "cpu" else key.argsort()
-
-
-def _all_pairs(sizes: Int[Tensor, " graphs"], graph: Int[Tensor, " particles"]) -> tuple[Tensor, Tensor]:
-    """Senders and receivers of every pair inside every system."""
-    start = torch.cumsum(sizes, 0) - sizes
-    n_partners = sizes[graph]
-    receiver = torch.repeat_interleave(torch.arange(len(graph), device=graph.device), n_partners)
-    first = torch.cumsum(n_partners, 0) - n_partners
-    sender = torch.arange(len(receiver), device=graph.device) - first[receiver] + start[graph][receiver]
-    apart = sender != receiver
-    return sender[apart], receiver[apart]

@@ -28,7 +28,7 @@ def equal(one, other) -> bool:
 def test_kept_search_gives_the_pairs_of_a_new_one_bit_for_bit(name, dtype):
     cell = torch.from_numpy(CELLS[name])[None].to(dtype)
     frames = walk(CELLS[name], 25, 40, 0.02, seed=1).to(dtype)
-    search = NeighborSearch((25,), cell, Cutoffs.of(4.0), 0.8)
+    search = NeighborSearch((25,), cell, Cutoffs.of(4.0), 0.8, largest_box=0)
     for positions in frames:
         assert equal(search.pairs(positions), neighbor_pairs(positions, (25,), cell, 4.0))
     assert search.n_searches < len(frames) / 2
@@ -69,7 +69,7 @@ def test_kept_search_of_a_batch_is_that_of_a_new_one_even_when_particles_jump():
 
 def test_a_skin_is_left_out_where_the_search_would_not_be_kept():
     cell = torch.from_numpy(CELLS["cubic"])[None]
-    search = NeighborSearch((25,), cell, Cutoffs.of(3.0), 0.8)
+    search = NeighborSearch((25,), cell, Cutoffs.of(3.0), 0.8, largest_box=0)
     frames = walk(CELLS["cubic"], 25, 6, 2.0, seed=3)  # each step is longer than the skin
 
     def radius_after(positions):
@@ -82,6 +82,32 @@ def test_a_skin_is_left_out_where_the_search_would_not_be_kept():
     rests = frames[-1] + torch.tensor([[[0.1]], [[0.15]], [[0.2]], [[0.25]]])
     assert [radius_after(positions) for positions in rests] == [pytest.approx(3.8)] * 4
     assert search.n_searches == 7
+
+
+def test_small_boxes_have_the_pairs_of_the_cell_list_bit_for_bit():
+    sizes, cutoffs = (60, 41, 1), Cutoffs.of(2.5, 3.5, 4.4)
+    boxes = [np.diag([9.0, 9.0, 9.0]), np.diag([9.0, 14.0, 20.0]), np.diag([10.0, 9.0, 9.0])]
+    cells = torch.from_numpy(np.stack(boxes))
+    walks = [walk(box, n, 20, 0.3, seed=k) for k, (box, n) in enumerate(zip(boxes, sizes, strict=True))]
+    is_marked = torch.arange(102) % 4 == 0
+    small = NeighborSearch(sizes, cells, cutoffs, 0.8, is_marked)
+    listed = NeighborSearch(sizes, cells, cutoffs, 0.8, is_marked, largest_box=0)
+    for positions in torch.cat(walks, dim=1):
+        assert equal(small.pairs(positions), listed.pairs(positions))
+    assert small.n_searches == 0 < listed.n_searches
+
+
+@pytest.mark.parametrize(
+    ("cell", "cutoff"),
+    [(9.0 * np.eye(3), 4.6), (np.array([[9.0, 0.0, 0.0], [3.0, 9.0, 0.0], [0.0, 0.0, 9.0]]), 3.0)],
+    ids=["beyond half an edge", "oblique"],
+)
+def test_boxes_with_other_than_nearest_images_or_oblique_ones_have_a_cell_list(cell, cutoff):
+    search = NeighborSearch((25,), torch.from_numpy(cell)[None], Cutoffs.of(cutoff), 0.0)
+    positions = walk(cell, 25, 1, 0.1, seed=4)[0]
+    image = torch.tensor([2.0, -1.0, 3.0], dtype=torch.float64) @ torch.from_numpy(cell)
+    assert len(search.pairs(positions).sender) == len(search.pairs(positions + image).sender) > 0
+    assert search.n_searches > 0
 
 
 @pytest.mark.parametrize("name", sorted(CELLS))
