@@ -9,7 +9,6 @@ from cgsim.typing import Float, Float32, Float64, Int, Tensor
 
 LARGEST_OPEN = 500  # particles of an open system of which all pairs are looked at
 LARGEST_BOX = 400  # particles of a box of which they are
-MARGIN = 1e-4  # of the squared cutoff: what single precision may miss, sorted out in double precision after
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,8 @@ class OpenPairs:
 class BoxPairs:
     """All pairs inside one rectangular box, each in its nearest image: no cutoff may be above half an edge.
 
+    Lengths are taken in single precision, so that a pair within a millionth of its cutoff may be found or not.
+
     Args:
         edges: of the box, length.
         squared_cutoffs: of pairs in which none, one and both are marked.
@@ -80,27 +81,24 @@ class BoxPairs:
         self, edges: Float64[Tensor, "3"], squared_cutoffs: Float64[Tensor, "3"], mark: Int[Tensor, " particles"]
     ) -> None:
         self.edges = edges
-        squares = squared_cutoffs[mark[:, None] + mark[None]]
-        self._squares = squares.fill_diagonal_(-1.0).ravel()
-        self._limits: Float32[Tensor, "particles particles"] = (squares * (1.0 + MARGIN)).float()
-        self._apart, self._found = torch.empty_like(self._limits), torch.empty_like(self._limits)
+        self._limits: Float32[Tensor, "particles particles"] = squared_cutoffs.float()[mark[:, None] + mark[None]]
+        self._limits.fill_diagonal_(-1.0)
+        self._apart, self._squares = torch.empty_like(self._limits), torch.empty_like(self._limits)
 
-    def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
-        """Those within their cutoffs."""
-        n, exact = len(positions), positions.double()
-        within = (exact - self.edges * torch.floor(exact / self.edges)).float().T.contiguous()
-        apart, squares = self._apart, self._found.zero_()
-        for coordinate, edge in zip(within, self.edges.tolist(), strict=True):
+    def within(self, positions: Float64[Tensor, "particles 3"]) -> tuple[Tensor, Tensor, Float64[Tensor, "pairs 3"]]:
+        """Senders and receivers of pairs within their cutoffs, in order, and the translations of senders, in edges."""
+        n, apart, squares = len(positions), self._apart, self._squares
+        in_box = (positions - self.edges * torch.floor(positions / self.edges)).float().T.contiguous()
+        for axis, (coordinate, edge) in enumerate(zip(in_box, self.edges.tolist(), strict=True)):
             # Of the two images along an edge the nearer one: half the edge less than the distance from that half.
             torch.sub(coordinate[None], coordinate[:, None], out=apart).abs_()
             apart.sub_(0.5 * edge).abs_().sub_(0.5 * edge)
-            squares.addcmul_(apart, apart)
+            if axis == 0:
+                torch.mul(apart, apart, out=squares)
+            else:
+                squares.addcmul_(apart, apart)
         near = torch.nonzero((squares < self._limits).view(-1)).ravel()
         receiver = torch.div(near, n, rounding_mode="floor")
         sender = near - n * receiver
-        vectors = exact.index_select(0, sender) - exact.index_select(0, receiver)
-        shifts = torch.round(vectors / self.edges).mul_(-self.edges)
-        x, y, z = (vectors + shifts).unbind(dim=-1)
-        kept = torch.nonzero(x * x + y * y + z * z < self._squares.index_select(0, near)).ravel()
-        sender, receiver, shifts = (found.index_select(0, kept) for found in (sender, receiver, shifts))
-        return NeighborPairs(sender, receiver, shifts.to(positions.dtype))
+        vectors = positions.index_select(0, sender) - positions.index_select(0, receiver)
+        return sender, receiver, torch.round(vectors / self.edges).neg_()

@@ -71,7 +71,7 @@ class NeighborSearch:
             cutoffs to find nearest images only.
 
     Attributes:
-        n_searches: searches made so far; of small systems none is kept, and none counted.
+        n_searches: searches made so far, but those for the pairs of small systems, which are not kept.
         has_nearest_images_only: no pair with a particle that is not marked is found in two images, and the one that is
             found is the nearest.
     """
@@ -109,14 +109,13 @@ class NeighborSearch:
             self._marked_sizes = tuple(torch.bincount(self._graph[self._marked], minlength=len(sizes)).tolist())
         self._kept: _Search | None = None
         largest = max(sizes, default=0)
-        self._open = self._boxes = None
+        self._open: OpenPairs | None = None
+        self._boxes: list[BoxPairs] | None = None
+        self._wider_boxes: list[BoxPairs] | None = None
         if all(self._is_open) and (math.isinf(self.cutoffs.largest) or largest <= LARGEST_OPEN):
             self._open = OpenPairs(sizes, self._squares, self._mark)
-        elif not any(self._is_open) and largest <= largest_box and self._is_rectangular_and_large():
-            marks = self._mark.tensor_split(self._borders)
-            self._boxes = [
-                BoxPairs(box.diagonal(), self._squares, mark) for box, mark in zip(self._cell, marks, strict=True)
-            ]
+        elif not any(self._is_open) and largest <= largest_box:
+            self._boxes, self._wider_boxes = self._small_boxes(0.0), self._small_boxes(skin)
 
     @torch.no_grad()
     def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
@@ -128,7 +127,8 @@ class NeighborSearch:
         if self._open is not None:
             return self._open.pairs(positions)
         if self._boxes is not None:
-            return self._pairs_in_boxes(positions, self._boxes)
+            sender, receiver, numbers = self._within_boxes(positions.double(), self._boxes)
+            return NeighborPairs(sender, receiver, self._translations(numbers, receiver).to(positions.dtype))
         search = self._search(positions, 0.5)
         found = search.found
         receiver, sender, offsets = found.receiver, found.sender, found.offsets
@@ -180,6 +180,9 @@ class NeighborSearch:
 
     def _find(self, wrapped: Float64[Tensor, "particles 3"], skin: float) -> _Found:
         """All pairs within their cutoffs and the skin."""
+        if self._wider_boxes is not None and skin == self.skin:
+            sender, receiver, numbers = self._within_boxes(wrapped, self._wider_boxes)
+            return _Found(receiver, sender, numbers.float(), self._squares_of(receiver, sender))
         receiver, sender, offsets, lengths = self._within(wrapped, self.sizes, self.cutoffs.near + skin)
         if not self.cutoffs.is_uniform:
             limits = self._squares.sqrt() + skin
@@ -255,20 +258,25 @@ class NeighborSearch:
             return vectors @ matrix[0]
         return (vectors[:, :, None] * matrix.index_select(0, self._graph)).sum(dim=1)
 
-    def _pairs_in_boxes(self, positions: Tensor, boxes: list[BoxPairs]) -> NeighborPairs:
-        found = [box.pairs(part) for box, part in zip(boxes, positions.tensor_split(self._borders), strict=True)]
+    def _small_boxes(self, skin: float) -> list[BoxPairs] | None:
+        """All pairs of each system, if all are rectangular and no pair has a second image within cutoff and skin."""
+        edges = self._cell.diagonal(dim1=-2, dim2=-1)
+        is_oblique = bool((self._cell - torch.diag_embed(edges)).any())
+        if is_oblique or not self._has_nearest_images_only(self.cutoffs.largest + skin):
+            return None
+        squares, marks = (self._squares.sqrt() + skin).square(), self._mark.tensor_split(self._borders)
+        return [BoxPairs(box, squares, mark) for box, mark in zip(edges, marks, strict=True)]
+
+    def _within_boxes(self, positions: Tensor, boxes: list[BoxPairs]) -> tuple[Tensor, Tensor, Tensor]:
+        """Senders, receivers and lattice translations of the pairs of all boxes, in order."""
+        parts = positions.tensor_split(self._borders)
+        found = [box.within(part) for box, part in zip(boxes, parts, strict=True)]
         if len(found) == 1:
             return found[0]
         starts = [0, *self._borders]
-        return NeighborPairs(
-            torch.cat([one.sender + start for one, start in zip(found, starts, strict=True)]),
-            torch.cat([one.receiver + start for one, start in zip(found, starts, strict=True)]),
-            torch.cat([one.shifts for one in found]),
-        )
-
-    def _is_rectangular_and_large(self) -> bool:
-        off_diagonal = self._cell - torch.diag_embed(self._cell.diagonal(dim1=-2, dim2=-1))
-        return not bool(off_diagonal.any()) and self._has_nearest_images_only(self.cutoffs.largest)
+        sender = torch.cat([one[0] + start for one, start in zip(found, starts, strict=True)])
+        receiver = torch.cat([one[1] + start for one, start in zip(found, starts, strict=True)])
+        return sender, receiver, torch.cat([one[2] for one in found])
 
 
 def neighbor_pairs(
