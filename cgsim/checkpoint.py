@@ -147,7 +147,7 @@ class TrainedModel:
         return reduce(TrainingRange.joined, (member.card.trained for member in self.members))
 
     def range_of(self, atoms: System) -> TrainingRange:
-        """What any of the members has seen in training of systems that have no kind of atom which this one lacks."""
+        """What any of the members has seen of training systems of the same kinds of atoms; see :func:`range_among`."""
         cards = [member.card for member in self.members]
         return reduce(TrainingRange.joined, (range_of(atoms, card.training_systems, card.trained) for card in cards))
 

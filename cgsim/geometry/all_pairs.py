@@ -1,5 +1,6 @@
 """Neighbour pairs of small systems: all pairs are looked at, which takes less time than to build a cell list."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -69,7 +70,8 @@ class OpenPairs:
 class BoxPairs:
     """All pairs inside one rectangular box, each in its nearest image: no cutoff may be above half an edge.
 
-    Lengths are taken in single precision, so that a pair within a millionth of its cutoff may be found or not.
+    Lengths are taken in single precision: whether a pair is found that is at its cutoff but for a ten-millionth of an
+    edge is left to rounding.
 
     Args:
         edges: of the box, length.
@@ -102,3 +104,40 @@ class BoxPairs:
         sender = near - n * receiver
         vectors = positions.index_select(0, sender) - positions.index_select(0, receiver)
         return sender, receiver, torch.round(vectors / self.edges).neg_()
+
+
+class SmallBoxes:
+    """All pairs inside each of several rectangular boxes; copies of one system share its buffers.
+
+    Args:
+        edges: of the boxes, length.
+        sizes: particles of each.
+        squared_cutoffs: of pairs in which none, one and both are marked.
+        mark: [particles], 1 for those that are marked.
+    """
+
+    def __init__(
+        self,
+        edges: Float64[Tensor, "graphs 3"],
+        sizes: tuple[int, ...],
+        squared_cutoffs: Float64[Tensor, "3"],
+        mark: Int[Tensor, " particles"],
+    ) -> None:
+        self._starts = [0, *itertools.accumulate(sizes[:-1])]
+        made: dict[tuple[float, ...], BoxPairs] = {}
+        self.boxes: list[BoxPairs] = []
+        for box, own in zip(edges, mark.tensor_split(self._starts[1:]), strict=True):
+            key = (*box.tolist(), *own.tolist())
+            if key not in made:
+                made[key] = BoxPairs(box, squared_cutoffs, own)
+            self.boxes.append(made[key])
+
+    def within(self, positions: Float64[Tensor, "particles 3"]) -> tuple[Tensor, Tensor, Float64[Tensor, "pairs 3"]]:
+        """As :meth:`BoxPairs.within`, for all boxes."""
+        parts = positions.tensor_split(self._starts[1:])
+        found = [box.within(part) for box, part in zip(self.boxes, parts, strict=True)]
+        if len(found) == 1:
+            return found[0]
+        sender = torch.cat([one[0] + start for one, start in zip(found, self._starts, strict=True)])
+        receiver = torch.cat([one[1] + start for one, start in zip(found, self._starts, strict=True)])
+        return sender, receiver, torch.cat([one[2] for one in found])

@@ -2,8 +2,8 @@
 
 There a search is made with a skin and kept until a particle has moved half of it (Verlet, Phys. Rev. 159, 98 (1967)).
 Where one has moved by more than the whole skin since the last search, as in the first calls of a refinement, the next
-is made without, for it would not be kept. Which way the pairs are found, by a kept search or a new one, makes no
-difference to them, nor to their order.
+is made without, for it would not be kept. Whether a kept search or a new one gives the pairs makes no difference to
+them, nor to their order.
 
 Some particles may be marked, and pairs with one or two of them be sought further: a few ions feel each other from afar,
 and a list of all pairs that near would be many times as long.
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import vesin.torch
 
-from cgsim.geometry.all_pairs import LARGEST_BOX, LARGEST_OPEN, BoxPairs, NeighborPairs, OpenPairs
+from cgsim.geometry.all_pairs import LARGEST_BOX, LARGEST_OPEN, NeighborPairs, OpenPairs, SmallBoxes
 from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.geometry.periodic import inverse_cell
 from cgsim.typing import Bool, Float, Float32, Float64, Int, Tensor
@@ -90,7 +90,6 @@ class NeighborSearch:
         if cutoffs.is_uniform or is_marked is None or not bool(is_marked.any()):
             self.cutoffs, is_marked = Cutoffs.of(cutoffs.plain), None
         self.n_searches = 0
-        self._borders: list[int] = np.cumsum(sizes)[:-1].tolist()
         self._cell = cell.detach().double()
         self._inverse = inverse_cell(self._cell)
         self._is_open: list[bool] = (cell == 0).all(dim=-1).all(dim=-1).tolist()
@@ -110,12 +109,13 @@ class NeighborSearch:
         self._kept: _Search | None = None
         largest = max(sizes, default=0)
         self._open: OpenPairs | None = None
-        self._boxes: list[BoxPairs] | None = None
-        self._wider_boxes: list[BoxPairs] | None = None
+        self._has_small_boxes = False
+        self._boxes: dict[float, SmallBoxes] = {}  # by how much further than the cutoffs they reach
         if all(self._is_open) and (math.isinf(self.cutoffs.largest) or largest <= LARGEST_OPEN):
             self._open = OpenPairs(sizes, self._squares, self._mark)
         elif not any(self._is_open) and largest <= largest_box:
-            self._boxes, self._wider_boxes = self._small_boxes(0.0), self._small_boxes(skin)
+            off_diagonal = self._cell - torch.diag_embed(self._cell.diagonal(dim1=-2, dim2=-1))
+            self._has_small_boxes = not bool(off_diagonal.any())
 
     @torch.no_grad()
     def pairs(self, positions: Float[Tensor, "particles 3"]) -> NeighborPairs:
@@ -126,8 +126,8 @@ class NeighborSearch:
         """
         if self._open is not None:
             return self._open.pairs(positions)
-        if self._boxes is not None:
-            sender, receiver, numbers = self._within_boxes(positions.double(), self._boxes)
+        if self._looks_at_all(0.0):
+            sender, receiver, numbers = self._within_boxes(positions.double(), 0.0)
             return NeighborPairs(sender, receiver, self._translations(numbers, receiver).to(positions.dtype))
         search = self._search(positions, 0.5)
         found = search.found
@@ -180,8 +180,8 @@ class NeighborSearch:
 
     def _find(self, wrapped: Float64[Tensor, "particles 3"], skin: float) -> _Found:
         """All pairs within their cutoffs and the skin."""
-        if self._wider_boxes is not None and skin == self.skin:
-            sender, receiver, numbers = self._within_boxes(wrapped, self._wider_boxes)
+        if self._looks_at_all(skin):
+            sender, receiver, numbers = self._within_boxes(wrapped, skin)
             return _Found(receiver, sender, numbers.float(), self._squares_of(receiver, sender))
         receiver, sender, offsets, lengths = self._within(wrapped, self.sizes, self.cutoffs.near + skin)
         if not self.cutoffs.is_uniform:
@@ -258,25 +258,16 @@ class NeighborSearch:
             return vectors @ matrix[0]
         return (vectors[:, :, None] * matrix.index_select(0, self._graph)).sum(dim=1)
 
-    def _small_boxes(self, skin: float) -> list[BoxPairs] | None:
-        """All pairs of each system, if all are rectangular and no pair has a second image within cutoff and skin."""
-        edges = self._cell.diagonal(dim1=-2, dim2=-1)
-        is_oblique = bool((self._cell - torch.diag_embed(edges)).any())
-        if is_oblique or not self._has_nearest_images_only(self.cutoffs.largest + skin):
-            return None
-        squares, marks = (self._squares.sqrt() + skin).square(), self._mark.tensor_split(self._borders)
-        return [BoxPairs(box, squares, mark) for box, mark in zip(edges, marks, strict=True)]
+    def _looks_at_all(self, skin: float) -> bool:
+        """Whether all pairs are looked at: in small boxes where none has a second image within cutoff and skin."""
+        return self._has_small_boxes and self._has_nearest_images_only(self.cutoffs.largest + skin)
 
-    def _within_boxes(self, positions: Tensor, boxes: list[BoxPairs]) -> tuple[Tensor, Tensor, Tensor]:
+    def _within_boxes(self, positions: Tensor, skin: float) -> tuple[Tensor, Tensor, Tensor]:
         """Senders, receivers and lattice translations of the pairs of all boxes, in order."""
-        parts = positions.tensor_split(self._borders)
-        found = [box.within(part) for box, part in zip(boxes, parts, strict=True)]
-        if len(found) == 1:
-            return found[0]
-        starts = [0, *self._borders]
-        sender = torch.cat([one[0] + start for one, start in zip(found, starts, strict=True)])
-        receiver = torch.cat([one[1] + start for one, start in zip(found, starts, strict=True)])
-        return sender, receiver, torch.cat([one[2] for one in found])
+        if skin not in self._boxes:
+            squares = (self._squares.sqrt() + skin).square()
+            self._boxes[skin] = SmallBoxes(self._cell.diagonal(dim1=-2, dim2=-1), self.sizes, squares, self._mark)
+        return self._boxes[skin].within(positions)
 
 
 def neighbor_pairs(

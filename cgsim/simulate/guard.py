@@ -68,8 +68,13 @@ class Guard:
 
         Returns:
             The corrected positions, and how many beads of each system were moved.
+
+        Raises:
+            ValueError: if there are several ranges, but not one for each system.
         """
-        given = positions
+        given, n_ranges = positions, len(self.longest_bond)
+        if n_ranges not in (1, len(batch.sizes)):
+            raise ValueError(f"guard: {n_ranges} ranges for {len(batch.sizes)} systems")
         if bool(torch.isfinite(positions).all()):
             i, j = batch.bond_index
             raw = present[j] - present[i]

@@ -42,7 +42,8 @@ class SamplerSettings(BaseModel):
             NeurIPS 2024, the prior in the place of a worse network).
         guidance_end: noise level, length, down to which guidance goes; below it the network is asked as it is
             (Kynkäänniemi et al., NeurIPS 2024).
-        guard: whether pairs closer and bonds longer than any in the training data are corrected at the end.
+        guard: whether pairs closer than any in training systems of the same kinds of atoms, and bonds longer than any
+            in all training data, are corrected at the end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

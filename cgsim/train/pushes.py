@@ -1,7 +1,7 @@
 """Pairs of ions that training puts where the MD of their system does not bring them.
 
-In some systems two ions share what coordinates them, in most they never meet. A model of all of them, and the guard
-with it, take the closest of any system for possible in each, and no MD shows the way back. These windows do.
+In some systems two ions share what coordinates them, in most they never meet. A model of all of them takes the closest
+of any system for possible in each, and no MD shows the way back. These windows do.
 """
 
 from dataclasses import dataclass, replace

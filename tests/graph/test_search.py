@@ -1,9 +1,9 @@
-"""A search that is kept finds what a search anew finds, to the bit."""
+"""A search that is kept finds what a search anew finds, to the bit; small boxes have the pairs of larger ones."""
 
 import numpy as np
 import pytest
 import torch
-from test_neighbors import CELLS
+from test_neighbors import CELLS, brute_force, listed
 
 from cgsim.geometry.cutoffs import Cutoffs
 from cgsim.geometry.neighbors import NeighborPairs, NeighborSearch, neighbor_pairs
@@ -84,7 +84,7 @@ def test_a_skin_is_left_out_where_the_search_would_not_be_kept():
     assert search.n_searches == 7
 
 
-def test_small_boxes_have_the_pairs_of_the_cell_list_bit_for_bit():
+def test_small_boxes_have_the_pairs_of_the_cell_list():
     sizes, cutoffs = (60, 41, 1), Cutoffs.of(2.5, 3.5, 4.4)
     boxes = [np.diag([9.0, 9.0, 9.0]), np.diag([9.0, 14.0, 20.0]), np.diag([10.0, 9.0, 9.0])]
     cells = torch.from_numpy(np.stack(boxes))
@@ -103,11 +103,19 @@ def test_small_boxes_have_the_pairs_of_the_cell_list_bit_for_bit():
     ids=["beyond half an edge", "oblique"],
 )
 def test_boxes_with_other_than_nearest_images_or_oblique_ones_have_a_cell_list(cell, cutoff):
-    search = NeighborSearch((25,), torch.from_numpy(cell)[None], Cutoffs.of(cutoff), 0.0)
-    positions = walk(cell, 25, 1, 0.1, seed=4)[0]
-    image = torch.tensor([2.0, -1.0, 3.0], dtype=torch.float64) @ torch.from_numpy(cell)
-    assert len(search.pairs(positions).sender) == len(search.pairs(positions + image).sender) > 0
-    assert search.n_searches > 0
+    search = NeighborSearch((12,), torch.from_numpy(cell)[None], Cutoffs.of(cutoff), 0.0)
+    positions = walk(cell, 12, 1, 0.1, seed=4)[0]
+    assert listed(search.pairs(positions), positions) == brute_force(positions.numpy(), cell, cutoff) != []
+    assert search.n_searches == 1
+
+
+def test_copies_of_a_small_box_share_their_buffers():
+    cells, sizes = torch.eye(3).repeat(5, 1, 1) * 9.0, (8,) * 5
+    search = NeighborSearch(sizes, cells, Cutoffs.of(3.0), 0.8)
+    positions = torch.from_numpy(walk(9.0 * np.eye(3), 8, 1, 0.1, seed=5)[0].numpy()).repeat(5, 1)
+    one = neighbor_pairs(positions[:8], (8,), cells[:1], 3.0)
+    assert search.pairs(positions).sender.tolist() == [8 * k + s for k in range(5) for s in one.sender.tolist()]
+    assert len({id(box) for small in search._boxes.values() for box in small.boxes}) == 1
 
 
 @pytest.mark.parametrize("name", sorted(CELLS))

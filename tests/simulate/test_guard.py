@@ -125,6 +125,12 @@ def test_every_system_is_kept_in_its_own_range():
     assert (swapped[1::3] - swapped[0::3]).norm(dim=-1).tolist() == pytest.approx([3.0, 1.5], rel=2e-3)
 
 
+def test_number_of_ranges_that_is_not_that_of_the_systems_is_refused():
+    present, batch = chains()
+    with pytest.raises(ValueError, match="3 ranges for 2 systems"):
+        Guard([RANGE] * 3, torch.device("cpu"))(present, present, batch)
+
+
 def test_what_is_no_number_is_passed_on_for_the_monitor_to_see():
     positions, batch = chains()
     drawn = positions.clone()

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from systems import electrolyte, trained_model
 
 from cgsim import checkpoint
+from cgsim.beads import open_beads
 from cgsim.checkpoint import (
     TrainedModel,
     TrainingSystem,
@@ -265,6 +266,19 @@ def test_range_of_a_system_is_that_of_training_systems_with_its_kinds_of_atoms()
     before = known.card.training_systems[-1].model_copy(update={"trained": None, "atom_types": ()})
     old = known.card.model_copy(update={"training_systems": (*known.card.training_systems[:-1], before)})
     assert closest_of(TrainedModel(known.model, old), atoms) == 0.5
+
+
+@pytest.mark.parametrize("name", ["electrolyte/seed-0", "electrolyte/seed-1", "electrolyte/seed-2", "fast-electrolyte"])
+def test_models_that_ship_know_where_two_lithium_ions_meet(name):
+    model = load_model(find_model(name), CPU)
+    lithium = model.card.scales.class_names.index("Li")
+
+    def nearest(store: str) -> float:
+        atoms = open_beads(Path("data/spe-450K") / store, model.card.mapping).atoms
+        return model.range_of(atoms).closest_pair[lithium][lithium]
+
+    assert nearest("train/PEO.h5") > 3.8  # no polyether brings them nearer
+    assert nearest("train-beads/P-urea.h5") < 2.6  # a carbonyl group holds both
 
 
 @pytest.mark.parametrize("changes", [{"lag_time": 30.0}, {"refiner": None}], ids=["lag", "no refiner"])
