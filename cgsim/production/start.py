@@ -42,7 +42,10 @@ def starting_frames(beads: BeadStore, card: ModelCard, begin: float) -> Trajecto
         looks_back = format_time(offsets[-1] * lag, card.units)
         raise InputError(f"{path}: has one frame, {card.name!r} looks back {looks_back}{_from_one_frame(beads)}")
     else:
-        stride = lag_stride(beads, lag)
+        try:
+            stride = lag_stride(beads, lag)
+        except InputError as error:
+            raise InputError(f"{error}{_from_one_frame(beads)}") from None
         frames = window_frames(beads.store.n_frames, stride, offsets, ahead=0)
     if not len(frames):
         raise InputError(

@@ -79,7 +79,8 @@ def test_start_that_does_not_suit_the_model_is_refused(tmp_path, model, boxes):
     )
     odd = electrolyte_store(tmp_path / "odd.h5", 8, cell=CELL, interval=3.0)
     assert message_of_refusal(tmp_path, model, [odd], settings(model, 1)) == (
-        f"{odd}: lag_time 2 ps is not a multiple of the save interval 3 ps"
+        f"{odd}: lag_time 2 ps is not a multiple of the save interval 3 ps; "
+        "one frame is enough for what ships as: fast-electrolyte"
     )
     reduced = rouse_store(tmp_path / "reduced.h5", 3, 8)
     assert message_of_refusal(tmp_path, model, [reduced], settings(model, 1)) == (
