@@ -201,8 +201,10 @@ def test_shipped_models_run_as_the_readme_says(tmp_path):
         for line in chain.splitlines():
             run(shlex.split(line), tmp_path)
         assert (tmp_path / "runs" / "mine" / "results.json").exists()
-    run(shlex.split(electrolyte), tmp_path)
+    for line in electrolyte.splitlines():
+        run(shlex.split(line), tmp_path)
     assert (tmp_path / "peo-rollout.h5").exists()
+    assert (tmp_path / "peo-long.h5").exists()
 
 
 @pytest.mark.slow
