@@ -112,7 +112,7 @@ def test_boxes_with_other_than_nearest_images_or_oblique_ones_have_a_cell_list(c
 def test_copies_of_a_small_box_share_their_buffers():
     cells, sizes = torch.eye(3).repeat(5, 1, 1) * 9.0, (8,) * 5
     search = NeighborSearch(sizes, cells, Cutoffs.of(3.0), 0.8)
-    positions = torch.from_numpy(walk(9.0 * np.eye(3), 8, 1, 0.1, seed=5)[0].numpy()).repeat(5, 1)
+    positions = walk(9.0 * np.eye(3), 8, 1, 0.1, seed=5)[0].repeat(5, 1)
     one = neighbor_pairs(positions[:8], (8,), cells[:1], 3.0)
     assert search.pairs(positions).sender.tolist() == [8 * k + s for k in range(5) for s in one.sender.tolist()]
     assert len({id(box) for small in search._boxes.values() for box in small.boxes}) == 1
