@@ -129,8 +129,9 @@ def _described(data: BeadData, trained: TrainingRange) -> TrainingSystem:
     )
 
 
-def _identity(system: TrainingSystem) -> tuple[str, str, str]:
-    return system.file, system.mapping_hash, system.data_hash
+def _identity(system: TrainingSystem) -> tuple[str, str]:
+    """The same beads under another name are the same system."""
+    return system.mapping_hash, system.data_hash
 
 
 def _check_species(data: list[BeadData], start: ModelCard) -> None:

@@ -97,9 +97,11 @@ def test_what_is_not_said_is_as_it_was_and_the_rate_a_tenth(trained, stores, tmp
 def test_card_knows_both_trainings(trained, stores, tmp_path):
     first = load_model(trained / "model", CPU).card
     given = settings(trained, stores)
-    given["data"]["train"].append(str(stores / "a.h5"))
+    renamed = tmp_path / "renamed.h5"  # counts once
+    renamed.write_bytes((stores / "a.h5").read_bytes())
+    given["data"]["train"].append(str(renamed))
     card = fit(load(tmp_path, given).plan(), tmp_path / "run", resume=False).card
-    assert [system.file for system in card.training_systems] == ["b.h5", "held-out.h5", "a.h5"]
+    assert [system.file for system in card.training_systems] == ["b.h5", "held-out.h5", "renamed.h5"]
     assert card.scales == first.scales
     assert card.experiment["start_from"] == str(trained)
     assert card.trained.longest_bond >= first.trained.longest_bond

@@ -66,6 +66,16 @@ UNITS: dict[str, str] = {
     "P(lactide-alanine), poly(3,6-dimethylmorpholine-2,5-dione)": "*OC(C)C(=O)NC(C)C(=O)*",
     "P(propylene urethane)": "*OCC(C)NC(=O)*",
     "P(ether urea)": "*OC(C)(C)CNC(=O)NCC*",
+    # Groups that many polymers of HTP-MD have (docs/evidence/coverage.py)
+    "PPI, linear poly(propylene imine)": "*NCCC*",
+    "P(allyl carbonate), poly(2-allyl-2-methyltrimethylene carbonate)": "*CC(C)(CC=C)COC(=O)O*",
+    "P(acid urea)": "*NC(=O)NCCCC(*)(C(=O)O)C(F)F",
+    "P(amide urethane)": "*OC(C)(CCC(C)CNC(*)=O)C(N)=O",
+    "P(hydroxamate carbonate)": "*OC(C=C)C(=O)NOCCOC(*)=O",
+    "P(sulphide urethane)": "*OCC(SC)C(C)NC(*)=O",
+    "P(fluoro urethane)": "*OC(CNC(*)=O)C(F)(F)C(F)(F)F",
+    "P(fluoro carbonate)": "*OC(CF)COC(*)=O",
+    "P(chloro sulphide carbonate)": "*OC(CSCC(C)=CCl)COC(*)=O",
     # Others
     "PDTC, poly(2,2-dimethyltrimethylene carbonate)": "*OC(=O)OCC(C)(C)C*",
     "P(EO-hydroxyisobutyrate)": "*OCCOC(=O)C(C)(C)*",
