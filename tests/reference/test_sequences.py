@@ -2,9 +2,11 @@
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -23,6 +25,7 @@ from cgsim.reference.sequences import (
 )
 from cgsim.reference.settings import FAMILY_ORDERS, ChainSettings, draw_chains
 
+CONFIGS, DATA = Path("configs/generate"), Path("data")
 sequences = st.text(alphabet=UNITS, min_size=1, max_size=60)
 
 
@@ -96,6 +99,19 @@ def test_sets_that_skip_what_another_has_share_no_chain():
     second = draw_chains(ChainSettings(chains={"repeated": 30, "random": 4}, skip={"repeated": 30, "random": 4}))
     assert not {c.name for c in first} & {c.name for c in second}
     assert not {c.sequence for c in first} & {c.sequence for c in second}
+
+
+@pytest.mark.parametrize("n_beads", [100, 200])
+def test_sets_that_ship_have_the_chains_of_their_settings_and_share_none(n_beads):
+    seen: set[str] = set()
+    for path in sorted(CONFIGS.glob(f"chains-{n_beads}-*.yaml")):
+        chains = draw_chains(ChainSettings(**yaml.safe_load(path.read_text())))
+        folder = DATA / f"chains-{n_beads}" / path.stem.removeprefix(f"chains-{n_beads}-")
+        assert {store.stem for store in folder.glob("*.h5")} == {chain.name for chain in chains}
+        sequences = {chain.sequence for chain in chains}
+        assert not sequences & seen
+        seen |= sequences
+    assert seen
 
 
 def test_another_seed_gives_other_chains():
