@@ -44,9 +44,6 @@ models: $(BIN)/.installed
 	  fit runs/models/longer/seed-$$seed electrolyte --set training.seed=$$seed \
 	    --set start_from=runs/models/electrolyte/seed-$$seed/model \
 	    --set training.steps=8000 --set training.learning_rate=1e-3; \
-	  fit runs/models/groups/seed-$$seed electrolyte --set training.seed=$$seed \
-	    --set start_from=runs/models/longer/seed-$$seed/model \
-	    --set training.steps=3000 --set training.learning_rate=1e-3; \
 	done
 
 format: $(BIN)/.installed
