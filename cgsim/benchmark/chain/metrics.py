@@ -59,7 +59,7 @@ CHAIN = Task(
     name="chain",
     title="Unseen single chains",
     units=UnitSystem.LJ,
-    train=(DATA / "train", DATA / "train-orders", DATA / "train-more"),
+    train=(DATA / "train", DATA / "train-orders"),
     validation=DATA / "validation",
     systems=DATA / "test",
     mapping=MappingSettings(atoms_per_bead=10),
