@@ -151,7 +151,7 @@ def test_test_polymers_of_spe_450k_are_unseen_and_have_a_second_start():
     assert set(map(tuple, (lengths.items() for lengths in starts.values()))) == {((1, 6000.0), (2, 3000.0))}
 
 
-@pytest.mark.parametrize("name", ["train", "train-beads", "test"])
+@pytest.mark.parametrize("name", ["train", "train-beads", "train-groups", "test"])
 def test_array_job_finds_the_systems_of_a_set(name, tmp_path):
     config = CONFIGS / f"spe-450K-{name}.yaml"
     fake = tmp_path / "cgsim"
